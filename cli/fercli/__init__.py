@@ -1,0 +1,1 @@
+"""Click plumbing that ferdata and fermodel share: lazy commands, output, common options."""

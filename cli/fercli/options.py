@@ -1,0 +1,33 @@
+"""Options that many commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+dataset_option = click.option(
+    "--dataset",
+    "-d",
+    "dataset_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="FERDATA_DATASET",
+    default=Path("dataset"),
+    show_default=True,
+    help="Folder of the prepared data set; also $FERDATA_DATASET.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
+)
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Show what would be done, and write nothing."
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all chance."
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Processes that work at once.  [default: one a core]",
+)

@@ -1,0 +1,138 @@
+"""What a command shows: tables and notes for people, one JSON object for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+#: Called with (units done, units in all).
+ProgressCallback = Callable[[int, int], None]
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+class Output:
+    """Where a command shows its result.
+
+    Args:
+        as_json: print one JSON object at the end instead of tables and notes.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        total: Sequence[object] | None = None,
+    ) -> None:
+        """Shows a table; numbers stand right, and `total` below a line."""
+        if self.as_json:
+            return
+        from rich import box
+        from rich.table import Table
+
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+        for number, name in enumerate(columns):
+            numeric = any(_is_number(row[number]) for row in rows)
+            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*map(_cell, row))
+        if total is not None:
+            table.add_section()
+            table.add_row(*map(_cell, total), style="bold")
+        _console().print(table)
+
+    def note(self, text: str) -> None:
+        """Says one line."""
+        if not self.as_json:
+            click.echo(text)
+
+    def warn(self, text: str) -> None:
+        """Says one line that asks for attention, on standard error."""
+        click.secho(f"Warning: {text}", fg="yellow", err=True)
+
+    def result(self, value: Mapping[str, Any]) -> None:
+        """Prints the whole result as JSON, where JSON was asked for."""
+        if self.as_json:
+            click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+    @contextmanager
+    def progress(self, description: str, unit: str) -> Iterator[ProgressCallback]:
+        """Shows progress on standard error: a bar on a terminal, a line now and then elsewhere."""
+        if sys.stderr.isatty():
+            with _bar(description, unit) as callback:
+                yield callback
+        else:
+            yield _lines(description, unit)
+
+
+@contextmanager
+def _bar(description: str, unit: str) -> Iterator[ProgressCallback]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TaskProgressColumn(show_speed=True),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(description, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _lines(description: str, unit: str) -> ProgressCallback:
+    start = last = time.monotonic()
+
+    def callback(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _SECONDS_BETWEEN_LINES and done < total:
+            last = now
+            rate = done / (now - start)
+            left = (total - done) / rate if rate > 0 else 0.0
+            line = f"{description}: {done:,} of {total:,} {unit}, {rate:,.0f}/s, {left:.0f} s left"
+            click.echo(line, err=True)
+
+    return callback
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(soft_wrap=False, highlight=False)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: object) -> str:
+    from rich.markup import escape
+
+    if isinstance(value, bool) or value is None:
+        return "" if value is None else str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return escape(str(value))

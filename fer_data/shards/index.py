@@ -1,0 +1,181 @@
+"""The shard index: what stands in a folder of shards, byte for byte."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_data.errors import DamagedShardError, MissingShardsError, SettingsError, UnknownNameError
+
+FORMAT = "ferkit-shards"
+FORMAT_VERSION = 1
+INDEX_NAME = "index.json"
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayEntry:
+    """Where one array of a shard stands in its file; see `docs/shard-format.md`."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    compressed_bytes: int
+    raw_bytes: int
+    header_bytes: int
+    crc32: int
+    compression: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardEntry:
+    """One shard file and its arrays."""
+
+    file: str
+    split: str
+    num_samples: int
+    bytes: int
+    sha256: str
+    arrays: Mapping[str, ArrayEntry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassCount:
+    """Samples of one class in one split."""
+
+    original: int
+    augmented: int
+
+    @property
+    def total(self) -> int:
+        """Originals and augmented samples together."""
+        return self.original + self.augmented
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardIndex:
+    """All that `index.json` says; fields as in `docs/shard-format.md`."""
+
+    ferkit_version: str
+    name: str
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    seed: int
+    counts: Mapping[str, Mapping[str, ClassCount]]
+    class_weights: Mapping[str, Mapping[str, float]]
+    pixel_mean: tuple[float, ...]
+    pixel_std: tuple[float, ...]
+    leakage: Mapping[str, Any]
+    lineage: Mapping[str, Mapping[str, Any]]
+    shards: tuple[ShardEntry, ...]
+    container: str = "npz"
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that hold samples, in the order train, validation, test."""
+        return tuple(s for s in SPLITS if any(shard.split == s for shard in self.shards))
+
+    def split_shards(self, split: str) -> tuple[ShardEntry, ...]:
+        """The shards of one split, in order.
+
+        Raises:
+            UnknownNameError: the shards have no such split.
+        """
+        if split not in self.splits:
+            raise UnknownNameError("split", split, self.splits)
+        return tuple(s for s in self.shards if s.split == split)
+
+    def num_samples(self, split: str) -> int:
+        """Samples of one split, augmented ones included; 0 where the split is absent."""
+        return sum(s.num_samples for s in self.shards if s.split == split)
+
+    def to_json(self) -> str:
+        """The text of `index.json`: the same index gives the same text."""
+        return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
+    """The index that `text` holds.
+
+    Args:
+        text: the content of an `index.json`.
+        where: what to call it in an error.
+
+    Raises:
+        DamagedShardError: the text is no shard index, or of an unknown version.
+    """
+    try:
+        fields = json.loads(text)
+        if fields["format"] != FORMAT:
+            raise DamagedShardError(f'{where}: format is "{fields["format"]}"; expected "{FORMAT}"')
+        if fields["format_version"] != FORMAT_VERSION:
+            raise DamagedShardError(
+                f"{where}: format version {fields['format_version']} is not known to this version "
+                f"of ferkit (it reads {FORMAT_VERSION}); update ferkit or pack again"
+            )
+        for name in ("class_names", "image_shape", "pixel_mean", "pixel_std"):
+            fields[name] = tuple(fields[name])
+        fields["counts"] = {
+            split: {name: ClassCount(**count) for name, count in counts.items()}
+            for split, counts in fields["counts"].items()
+        }
+        fields["shards"] = tuple(_shard_from_json(shard) for shard in fields["shards"])
+        return ShardIndex(**fields)
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise DamagedShardError(
+            f"{where}: not a shard index ({type(error).__name__}: {error}); "
+            "run `ferdata pack` again to write it anew"
+        ) from error
+
+
+def _shard_from_json(fields: dict[str, Any]) -> ShardEntry:
+    arrays = {
+        name: ArrayEntry(**{**entry, "shape": tuple(entry["shape"])})
+        for name, entry in fields["arrays"].items()
+    }
+    return ShardEntry(**{**fields, "arrays": arrays})
+
+
+def read_index(shards_dir: Path | str) -> ShardIndex:
+    """The index of a folder of shards.
+
+    Raises:
+        MissingShardsError: the folder or its index is not there.
+        DamagedShardError: the index cannot be read.
+    """
+    path = Path(shards_dir) / INDEX_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        what = "no such folder" if not Path(shards_dir).exists() else f"no {INDEX_NAME} in it"
+        raise MissingShardsError(
+            f"{shards_dir}: {what}; expected a folder of shards as `ferdata pack` writes it"
+        ) from None
+    except UnicodeDecodeError:
+        raise DamagedShardError(
+            f"{path}: not UTF-8 text; run `ferdata pack` again to write it anew"
+        ) from None
+    return index_from_json(text, str(path))
+
+
+def class_weights(counts: Mapping[str, int]) -> dict[str, float]:
+    """Weights that give every class the same share of the loss: samples / (classes x class count).
+
+    The rule of scikit-learn's `class_weight="balanced"` (King and Zeng 2001); classes without
+    samples get 0 and do not count as classes.
+
+    Example:
+        >>> class_weights({"anger": 30, "disgust": 10, "fear": 0})
+        {'anger': 0.6666666666666666, 'disgust': 2.0, 'fear': 0.0}
+    """
+    if any(count < 0 for count in counts.values()):
+        raise SettingsError(f"class counts must be 0 or more; received {dict(counts)}")
+    total = sum(counts.values())
+    present = sum(count > 0 for count in counts.values())
+    return {n: total / (present * count) if count else 0.0 for n, count in counts.items()}
