@@ -11,6 +11,7 @@ FerDataError
 │   ├── MissingStageError                a stage has not been done yet
 │   └── StaleStageError                  a stage's table no longer fits the one before it
 ├── TooManyRejectionsError               more files were rejected than allowed
+├── FilterLossError                      a filter would take too much of a class
 ├── LeakageError                         one image would stand in two splits
 └── ShardError
     ├── MissingShardsError(FileNotFoundError)    no shard index at this place
@@ -98,6 +99,10 @@ class StaleStageError(DatasetError):
 
 class TooManyRejectionsError(FerDataError):
     """More files were rejected than allowed."""
+
+
+class FilterLossError(FerDataError):
+    """A filter would take too much of a class."""
 
 
 class LeakageError(FerDataError):

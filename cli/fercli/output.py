@@ -40,7 +40,14 @@ class Output:
         from rich import box
         from rich.table import Table
 
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+        table = Table(
+            title=f"\n{title}",
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+        )
         for number, name in enumerate(columns):
             numeric = any(_is_number(row[number]) for row in rows)
             table.add_column(name, justify="right" if numeric else "left", overflow="fold")

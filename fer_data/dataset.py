@@ -1,0 +1,309 @@
+"""The prepared data set: a folder of decoded pixels, one table of samples, one table a stage.
+
+    dataset.json                 what it is, and what each stage was asked and did
+    pixels/block-00000.npy       uint8 (n, H, W, C), never rewritten
+    samples/block-00000.parquet  one row a sample
+    rejected/block-00000.parquet one row a rejected file
+    filter.parquet …             the table of one stage
+
+A stage reads the tables before it and publishes its own; it never edits another's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fer_data.errors import DatasetError, MissingDatasetError, MissingStageError
+from fer_data.files import table_digest, write_file, write_table
+from fer_data.image import ImageSettings
+
+FORMAT = "ferkit-dataset"
+FORMAT_VERSION = 1
+INFO_NAME = "dataset.json"
+
+SAMPLES_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),  # source name / path in the source: unique in the data set
+        ("source", pa.string()),
+        ("path", pa.string()),
+        ("label", pa.string()),  # a class name
+        ("split", pa.string()),  # train, validation, test, or null where the source has none
+        ("file_sha256", pa.binary(32)),
+        ("pixel_sha256", pa.binary(32)),
+        ("height", pa.int32()),  # of the picture as it was stored
+        ("width", pa.int32()),
+        ("attributes", pa.map_(pa.string(), pa.string())),
+    ]
+)
+REJECTED_SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("path", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+
+def ferkit_version() -> str:
+    """The installed version of ferkit."""
+    return importlib.metadata.version("ferkit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRecord:
+    """What a stage was asked, and what it did.
+
+    Attributes:
+        settings: as given, JSON values only.
+        counts: what went in and came out.
+        inputs: stage → its fingerprint when this one was done; None where it had not been done.
+        fingerprint: of the settings and the table: the same work gives the same one.
+    """
+
+    settings: Mapping[str, Any]
+    counts: Mapping[str, Any]
+    inputs: Mapping[str, str | None]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRecord:
+    """One raw source and the blocks it was read into."""
+
+    name: str
+    kind: str
+    manifest: str
+    num_files: int
+    first_block: int
+    num_blocks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetInfo:
+    """What `dataset.json` says."""
+
+    image: ImageSettings
+    class_names: tuple[str, ...] = ()
+    sources: tuple[SourceRecord, ...] = ()
+    stages: Mapping[str, StageRecord] = field(default_factory=dict)
+    ferkit_version: str = field(default_factory=ferkit_version)
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+
+
+class Dataset:
+    """An open prepared data set.
+
+    Args:
+        dataset_dir: its folder.
+        info: what its `dataset.json` says.
+    """
+
+    def __init__(self, dataset_dir: Path, info: DatasetInfo) -> None:
+        self.dir = dataset_dir
+        self.info = info
+
+    @classmethod
+    def open(cls, dataset_dir: Path | str) -> Dataset:
+        """The data set in a folder.
+
+        Raises:
+            MissingDatasetError: there is none.
+            DatasetError: its `dataset.json` cannot be read.
+        """
+        path = Path(dataset_dir) / INFO_NAME
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            raise MissingDatasetError(
+                f"{dataset_dir}: no data set there; make one with `ferdata ingest RAW`, "
+                "or name its folder with --dataset"
+            ) from None
+        return cls(Path(dataset_dir), _info_from_json(text, path))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Class names in order; a label is one of them."""
+        return self.info.class_names
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every sample."""
+        return self.info.image.image_shape
+
+    @property
+    def num_blocks(self) -> int:
+        """Blocks of pixels and samples."""
+        return sum(source.num_blocks for source in self.info.sources)
+
+    def block_path(self, kind: str, block: int) -> Path:
+        """Where one block of "pixels", "samples" or "rejected" stands."""
+        suffix = "npy" if kind == "pixels" else "parquet"
+        return self.dir / kind / f"block-{block:05d}.{suffix}"
+
+    def pixels(self, block: int) -> NDArray[np.uint8]:
+        """The pixels of one block, memory-mapped: uint8 array of shape (n, H, W, C)."""
+        path = self.block_path("pixels", block)
+        try:
+            array: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DatasetError(
+                f"{path}: cannot be read ({error}); remove it and run `ferdata ingest` again"
+            ) from None
+        return array
+
+    def samples(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All samples in order, with two columns more: `block` and `row`, where the pixels are.
+
+        Args:
+            columns: of `SAMPLES_SCHEMA`; default: all.
+
+        Raises:
+            MissingStageError: ingest has not been finished.
+        """
+        self.stage("ingest")
+        return pa.concat_tables(self._sample_blocks(columns))
+
+    def _sample_blocks(self, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+        for block in range(self.num_blocks):
+            table = self._read_block("samples", block, columns)
+            number = pa.array(np.full(len(table), block, np.int32))
+            row = pa.array(np.arange(len(table), dtype=np.int32))
+            yield table.append_column("block", number).append_column("row", row)
+
+    def rejected(self) -> pa.Table:
+        """All rejected files in order."""
+        blocks = [self._read_block("rejected", block) for block in range(self.num_blocks)]
+        return pa.concat_tables(blocks) if blocks else REJECTED_SCHEMA.empty_table()
+
+    def _read_block(self, kind: str, block: int, columns: Sequence[str] | None = None) -> pa.Table:
+        path = self.block_path(kind, block)
+        try:
+            table = pq.read_table(path, columns=columns, partitioning=None)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DatasetError(
+                f"{path}: cannot be read ({error}); remove it and run `ferdata ingest` again"
+            ) from None
+        return table.replace_schema_metadata(None)
+
+    def stage(self, name: str) -> StageRecord:
+        """What a stage did.
+
+        Raises:
+            MissingStageError: it has not been done.
+        """
+        try:
+            return self.info.stages[name]
+        except KeyError:
+            raise MissingStageError(
+                f"{self.dir}: {name} has not been done; run `ferdata {name}`"
+            ) from None
+
+    def is_stale(self, name: str) -> bool:
+        """Whether a stage that was done no longer fits those before it."""
+        return any(
+            self.fingerprint(other) != seen or (seen is not None and self.is_stale(other))
+            for other, seen in self.stage(name).inputs.items()
+        )
+
+    def is_done(self, name: str) -> bool:
+        """Whether a stage has been done and still fits those before it."""
+        return name in self.info.stages and not self.is_stale(name)
+
+    def fingerprint(self, name: str) -> str | None:
+        """A stage's fingerprint, or None where it has not been done."""
+        record = self.info.stages.get(name)
+        return record.fingerprint if record else None
+
+    def table(self, name: str) -> pa.Table:
+        """The table of one stage.
+
+        Raises:
+            MissingStageError: it has not been done.
+        """
+        self.stage(name)
+        path = self.dir / f"{name}.parquet"
+        try:
+            return pq.read_table(path, partitioning=None)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DatasetError(
+                f"{path}: cannot be read ({error}); run `ferdata {name}` again"
+            ) from None
+
+    def publish(
+        self,
+        name: str,
+        table: pa.Table | None,
+        *,
+        settings: Mapping[str, Any],
+        counts: Mapping[str, Any],
+        inputs: Sequence[str],
+        digest: str | None = None,
+    ) -> Dataset:
+        """The data set with one stage done: its table is written, then `dataset.json`.
+
+        Args:
+            name: of the stage.
+            table: what it decided; None for stages whose result stands elsewhere.
+            settings: what it was asked, JSON values only.
+            counts: what went in and came out.
+            inputs: the stages it read.
+            digest: of its result, where there is no table.
+        """
+        if table is not None:
+            write_table(self.dir / f"{name}.parquet", table)
+            digest = table_digest(table)
+        text = json.dumps(settings, sort_keys=True, ensure_ascii=False) + str(digest)
+        record = StageRecord(
+            settings=settings,
+            counts=counts,
+            inputs={other: self.fingerprint(other) for other in inputs},
+            fingerprint=hashlib.sha256(text.encode()).hexdigest(),
+        )
+        return self.save(dataclasses.replace(self.info, stages={**self.info.stages, name: record}))
+
+    def withdraw(self, name: str) -> Dataset:
+        """The data set without one stage; what was decided in it no longer counts."""
+        stages = {other: record for other, record in self.info.stages.items() if other != name}
+        dataset = self.save(dataclasses.replace(self.info, stages=stages))
+        (self.dir / f"{name}.parquet").unlink(missing_ok=True)
+        return dataset
+
+    def save(self, info: DatasetInfo) -> Dataset:
+        """The data set with other information, written to `dataset.json`."""
+        text = json.dumps(dataclasses.asdict(info), indent=1, ensure_ascii=False)
+        write_file(self.dir / INFO_NAME, f"{text}\n".encode())
+        return Dataset(self.dir, info)
+
+
+def _info_from_json(text: str, path: Path) -> DatasetInfo:
+    try:
+        fields = json.loads(text)
+        if fields["format"] != FORMAT or fields["format_version"] != FORMAT_VERSION:
+            raise DatasetError(
+                f"{path}: {fields['format']} version {fields['format_version']}; "
+                f"this ferkit reads {FORMAT} version {FORMAT_VERSION}"
+            )
+        fields["image"] = ImageSettings(**fields["image"])
+        fields["class_names"] = tuple(fields["class_names"])
+        fields["sources"] = tuple(SourceRecord(**source) for source in fields["sources"])
+        fields["stages"] = {n: StageRecord(**record) for n, record in fields["stages"].items()}
+        return DatasetInfo(**fields)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DatasetError(
+            f"{path}: not a ferkit data set ({type(error).__name__}: {error}); "
+            "restore it, or remove the folder and run `ferdata ingest` again"
+        ) from None

@@ -1,0 +1,97 @@
+"""The order of the stages; does those that were not asked for, with their defaults, and says so."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fer_data.dataset import Dataset
+from fer_data.duplicates import find_duplicates
+from fer_data.filter import (
+    FilterReport,
+    FilterSettings,
+    default_filter,
+    filter_samples,
+    plan_filter,
+)
+from fer_data.quality import measure_quality
+from fer_data.split import SplitReport, SplitSettings, plan_split, split_samples
+
+#: Every stage, in order. `quality` and `duplicates` are measured when a later one needs them.
+STAGES = ("ingest", "quality", "duplicates", "filter", "split", "balance", "pack")
+
+
+def _silent(text: str) -> None:
+    """Says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """How stages are run.
+
+    Attributes:
+        workers: processes; None: one a core.
+        say: told, in a sentence, of every stage that is done without being asked for.
+        on_progress: called with (samples done, samples in all) by the stage asked for.
+    """
+
+    workers: int | None = None
+    say: Callable[[str], None] = _silent
+    on_progress: Callable[[int, int], None] | None = field(default=None)
+
+    def filter(
+        self,
+        dataset: Dataset,
+        settings: FilterSettings | None = None,
+        *,
+        max_loss: float | None = None,
+        dry_run: bool = False,
+    ) -> tuple[Dataset, FilterReport]:
+        """Filters; without settings, at the strict defaults. A dry run decides nothing."""
+        settings = settings if settings is not None else default_filter(dataset.info.image.color)
+        if max_loss is not None:
+            settings = dataclasses.replace(settings, max_loss=max_loss)
+        dataset = self._measured(dataset)
+        if dry_run:
+            return dataset, plan_filter(dataset, settings)[1]
+        return filter_samples(dataset, settings)
+
+    def split(
+        self, dataset: Dataset, settings: SplitSettings, *, dry_run: bool = False
+    ) -> tuple[Dataset, SplitReport]:
+        """Splits what the filter keeps. A dry run decides nothing."""
+        dataset = self._filtered(dataset)
+        if dry_run:
+            return dataset, plan_split(dataset, settings)[1]
+        return split_samples(dataset, settings)
+
+    def _measured(self, dataset: Dataset) -> Dataset:
+        """The data set with its scores and duplicates up to date."""
+        if not dataset.is_done("quality"):
+            dataset = measure_quality(dataset, workers=self.workers, on_progress=self.on_progress)
+        if not dataset.is_done("duplicates"):
+            dataset = find_duplicates(dataset)
+        return dataset
+
+    def _filtered(self, dataset: Dataset) -> Dataset:
+        """The data set with its filter up to date, where it has one."""
+        if "filter" in dataset.info.stages and not dataset.is_done("filter"):
+            settings = FilterSettings(**dataset.stage("filter").settings)
+            dataset, report = self.filter(dataset, settings)
+            self.say(f"filter was stale and is done again: {report.num_dropped:,} samples dropped.")
+        return dataset
+
+    def _split(self, dataset: Dataset) -> Dataset:
+        """The data set split: as it was asked for before, or with the defaults."""
+        if dataset.is_done("split"):
+            return self._filtered(dataset)
+        settings, why = SplitSettings(), "split was not asked for and is done with its defaults"
+        if "split" in dataset.info.stages:
+            asked = dict(dataset.stage("split").settings)
+            settings = SplitSettings(**{**asked, "ratios": tuple(asked["ratios"])})
+            why = "split was stale and is done again"
+        dataset, report = self.split(dataset, settings)
+        sizes = ", ".join(f"{name} {sum(c.values()):,}" for name, c in report.classes.items())
+        self.say(f"{why}: {sizes}.")
+        return dataset

@@ -1,0 +1,132 @@
+"""ZIP and tar archives: listed once, members read where they stand, nothing ever unpacked."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import lzma
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from fer_data.errors import SourceError
+from fer_data.sources.listing import Entry, readable_path, rejected
+
+_MAX_TAR_GROWTH = 200  # a compressed tar that grows by more is a bomb, not a data set
+
+
+def list_zip(archive: Path) -> Iterator[Entry]:
+    """Every member of a ZIP archive.
+
+    Raises:
+        SourceError: the archive is damaged.
+    """
+    try:
+        members = _open_zip(archive).infolist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise SourceError(f"{archive}: not a readable ZIP archive ({error})") from None
+    for number, member in enumerate(members):
+        if not member.is_dir():
+            yield Entry(
+                path=readable_path(member.filename),
+                place=str(number),
+                size=member.file_size,
+                stamp=member.CRC,
+            )
+
+
+def read_zip_member(archive: Path, entry: Entry) -> bytes:
+    """The bytes of one member.
+
+    Raises:
+        OSError: it cannot be read, or is not what the archive says.
+    """
+    opened = _open_zip(archive)
+    try:
+        return opened.read(opened.infolist()[int(entry.place)])
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError) as error:
+        raise OSError(f"archive member: {error}") from None
+
+
+@functools.lru_cache(maxsize=1)
+def _open_zip(archive: Path) -> zipfile.ZipFile:
+    """The open archive; a worker reads many blocks of one, and its directory is long."""
+    return zipfile.ZipFile(archive)
+
+
+def list_tar(archive: Path) -> Iterator[Entry]:
+    """Every member of an uncompressed tar archive.
+
+    Raises:
+        SourceError: the archive is damaged.
+    """
+    try:
+        with tarfile.open(archive, "r:") as opened:
+            for member in opened:
+                if member.isdir():
+                    continue
+                entry = Entry(
+                    path=readable_path(member.name.removeprefix("./")),
+                    place=str(member.offset_data),
+                    size=member.size,
+                    stamp=int(member.mtime),
+                )
+                plain = member.isreg() and not member.issparse()
+                yield entry if plain else rejected(entry, "not-a-file", "a link or device")
+    except (tarfile.TarError, OSError) as error:
+        raise SourceError(f"{archive}: not a readable tar archive ({error})") from None
+
+
+def read_tar_member(archive: Path, entry: Entry) -> bytes:
+    """The bytes of one member.
+
+    Raises:
+        OSError: the archive ends before the member does.
+    """
+    with archive.open("rb") as file:
+        file.seek(int(entry.place))
+        data = file.read(entry.size)
+    if len(data) != entry.size:
+        raise OSError(f"the archive ends after {len(data)} of {entry.size} bytes")
+    return data
+
+
+@contextlib.contextmanager
+def plain_tar(archive: Path) -> Iterator[Path]:
+    """The archive itself, or, where it is compressed, a plain copy for as long as it is needed.
+
+    Raises:
+        SourceError: it cannot be decompressed, or grows beyond all reason.
+    """
+    try:
+        with tarfile.open(archive, "r:"):
+            pass
+    except tarfile.TarError:
+        with tempfile.NamedTemporaryFile(prefix="ferkit-", suffix=".tar") as copy:
+            _decompress(archive, copy)
+            yield Path(copy.name)
+    else:
+        yield archive
+
+
+def _decompress(archive: Path, copy: IO[bytes]) -> None:
+    limit = max(archive.stat().st_size * _MAX_TAR_GROWTH, 2**20)
+    try:
+        with tarfile.open(archive, "r:*") as compressed:
+            stream = compressed.fileobj
+            assert stream is not None
+            stream.seek(0)
+            while chunk := stream.read(2**20):
+                copy.write(chunk)
+                if copy.tell() > limit:
+                    raise SourceError(
+                        f"{archive}: grows to more than {_MAX_TAR_GROWTH} times its size; "
+                        "expected an archive of pictures"
+                    )
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise SourceError(f"{archive}: not a readable tar archive ({error})") from None
+    copy.flush()

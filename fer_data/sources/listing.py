@@ -1,0 +1,90 @@
+"""The files of a folder or an archive, listed before any is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from fer_data.emotions import canonical_emotion
+from fer_data.manifest import Manifest
+from fer_data.sources.raw import MAX_FILE_BYTES, Rejection
+
+_SYSTEM_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
+_PICTURE_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One file of a source.
+
+    Attributes:
+        path: in the source, with "/" between folders, always valid Unicode.
+        place: what the reader opens: a path, a member's name, or a byte offset.
+        size: in bytes.
+        stamp: changes when the file does: modification time or checksum.
+        rejection: why it is not read, where that is known from the listing.
+    """
+
+    path: str
+    place: str
+    size: int
+    stamp: int
+    rejection: Rejection | None = None
+
+
+def readable_path(path: str) -> str:
+    r"""A path as valid Unicode: bytes of a name that are not UTF-8 are written out as \\xNN."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def is_picture_path(path: str) -> bool:
+    """Whether a file is called as pictures are."""
+    return path.lower().endswith(_PICTURE_SUFFIXES)
+
+
+def rejected(entry: Entry, reason: str, detail: str) -> Entry:
+    """The entry with a reason not to read it."""
+    return replace(entry, rejection=Rejection(path=entry.path, reason=reason, detail=detail))
+
+
+def check_entries(entries: Iterable[Entry], manifest: Manifest) -> list[Entry]:
+    """Entries in order of their paths, without the folder they share; each unfit one rejected.
+
+    Args:
+        entries: as listed, in any order.
+        manifest: knows the split folders, which are no common folder to drop.
+    """
+    ordered = sorted(entries, key=lambda entry: entry.path)
+    prefix = _shared_folder([e.path for e in ordered if not _is_hidden(e.path)], manifest)
+    checked: list[Entry] = []
+    for number, listed in enumerate(ordered):
+        entry = replace(listed, path=listed.path.removeprefix(prefix))
+        if entry.rejection is not None:
+            entry = rejected(entry, entry.rejection.reason, entry.rejection.detail)
+        elif _is_hidden(entry.path):
+            entry = rejected(entry, "hidden", "a file of the system, not of the data set")
+        elif entry.size > MAX_FILE_BYTES:
+            entry = rejected(entry, "too-large", f"{entry.size:,} bytes")
+        if number + 1 < len(ordered) and ordered[number + 1].path == listed.path:
+            entry = rejected(entry, "duplicate-name", "a later file has the same name")
+        checked.append(entry)
+    return checked
+
+
+def _is_hidden(path: str) -> bool:
+    return any(p.startswith(".") or p.lower() in _SYSTEM_NAMES for p in path.split("/"))
+
+
+def _shared_folder(paths: Sequence[str], manifest: Manifest) -> str:
+    """The folder that all paths begin with, unless it names a split or a class: "fer2013/"."""
+    prefix = ""
+    parts = [path.split("/") for path in paths]
+    while parts and all(len(p) > 2 for p in parts) and len({p[0] for p in parts}) == 1:
+        folder = parts[0][0]
+        if manifest.split_name(folder) or canonical_emotion(folder):
+            break
+        prefix += f"{folder}/"
+        parts = [p[1:] for p in parts]
+    return prefix

@@ -1,0 +1,96 @@
+"""What every source gives: blocks of work, each a stream of raw samples and rejections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Why a file cannot become a sample, beside what `fer_data.image.REASONS` says of its picture.
+REASONS = (
+    "hidden",  # a file of the system, not of the data set
+    "unreadable",  # the system refuses to read it, or the link to it is broken
+    "not-a-file",  # a pipe, a socket, a device
+    "link-loop",  # a link to a folder that is read already
+    "no-class",  # nothing says which class it belongs to
+    "unknown-class",  # its class is not one of the data set's
+    "duplicate-name",  # an archive holds a later file of the same name
+    "too-large",  # more bytes than a picture of a face has
+)
+#: Files beyond this size are no pictures of faces, and are not read.
+MAX_FILE_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawSample:
+    """One sample as its source has it: `data` of a picture file, or `pixels` already.
+
+    Attributes:
+        path: in the source, with "/" between folders.
+        label: class name.
+        split: train, validation, test, or None where the source has none.
+        data: the picture file's bytes, or what `pixels` were read from.
+        pixels: uint8 array of shape (height, width), where the source holds no picture files.
+        attributes: other facts: subject, age …
+    """
+
+    path: str
+    label: str
+    split: str | None
+    data: bytes
+    pixels: NDArray[np.uint8] | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """One file that does not become a sample, and why."""
+
+    path: str
+    reason: str
+    detail: str
+
+
+class SourceBlock(Protocol):
+    """Some files of a source: one unit of work, picklable.
+
+    Attributes:
+        fingerprint: changes when the files do.
+        num_files: what `read` will yield.
+    """
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    @property
+    def num_files(self) -> int: ...  # noqa: D102
+
+    def read(self) -> Iterator[RawSample | Rejection]:
+        """Each file, as a sample or a rejection, in order."""
+
+
+class Source(Protocol):
+    """A raw source that has been understood."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+
+    @property
+    def manifest_name(self) -> str: ...  # noqa: D102
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes the manifest lists; empty where the files decide."""
+
+    @property
+    def num_files(self) -> int:
+        """Files, or rows, of the source."""
+
+    def blocks(self, num_files: int) -> Sequence[SourceBlock]:
+        """The whole source, `num_files` files a block."""
