@@ -75,6 +75,6 @@ def find_class_name(name: str, class_names: Sequence[str]) -> str:
     canonical = canonical_class_name(name)
     if canonical in class_names:
         return canonical
-    # A synonym is suggested by the class that carries it: "joyful" is near "joy".
-    synonyms = [s for c in class_names for s in _SYNONYMS.get(c, ()) if len(s) > 2]
+    # "joyful" is near "joy", which stands for happiness
+    synonyms = {s: c for c in class_names for s in _SYNONYMS.get(c, ()) if len(s) > 2 and s != c}
     raise UnknownNameError("class", name, class_names, synonyms)

@@ -21,7 +21,8 @@ FerDataError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -44,6 +45,12 @@ class SettingsError(FerDataError, ValueError):
 class UnknownNameError(SettingsError):
     """A name is unknown; the message lists the known ones and suggests the nearest.
 
+    Args:
+        what: what kind of name it is.
+        name: as it was given.
+        known: the right names.
+        synonyms: other word → the right name that it stands for.
+
     Example:
         >>> raise UnknownNameError("class", "joyful", ["anger", "disgust"])
         Traceback (most recent call last):
@@ -51,11 +58,16 @@ class UnknownNameError(SettingsError):
     """
 
     def __init__(
-        self, what: str, name: str, known: Iterable[str], synonyms: Iterable[str] = ()
+        self,
+        what: str,
+        name: str,
+        known: Iterable[str],
+        synonyms: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        known = list(known)
-        near = difflib.get_close_matches(name.lower(), [*known, *synonyms], n=1, cutoff=0.6)
-        hint = f' Did you mean "{near[0]}"?' if near else ""
+        words = {word: word for word in known} | dict(synonyms)
+        known = [word for word in words if word not in synonyms]
+        near = difflib.get_close_matches(name.lower(), words, n=1, cutoff=0.6)
+        hint = f' Did you mean "{words[near[0]]}"?' if near else ""
         super().__init__(f'unknown {what} "{name}"; expected one of {", ".join(known)}.{hint}')
 
 

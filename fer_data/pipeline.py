@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from fer_data.balance import BalancePlan, BalanceSettings, balance, plan_balance
 from fer_data.dataset import Dataset
 from fer_data.duplicates import find_duplicates
 from fer_data.filter import (
@@ -15,6 +17,8 @@ from fer_data.filter import (
     filter_samples,
     plan_filter,
 )
+from fer_data.operations import Operation
+from fer_data.pack import PackReport, PackSettings, pack
 from fer_data.quality import measure_quality
 from fer_data.split import SplitReport, SplitSettings, plan_split, split_samples
 
@@ -66,6 +70,24 @@ class Runner:
             return dataset, plan_split(dataset, settings)[1]
         return split_samples(dataset, settings)
 
+    def balance(
+        self, dataset: Dataset, settings: BalanceSettings, *, dry_run: bool = False
+    ) -> tuple[Dataset, BalancePlan]:
+        """Plans copies of training samples. A dry run decides nothing."""
+        dataset = self._split(dataset)
+        if dry_run:
+            return dataset, plan_balance(dataset, settings)
+        return balance(dataset, settings)
+
+    def pack(
+        self, dataset: Dataset, shards_dir: Path, settings: PackSettings
+    ) -> tuple[Dataset, PackReport]:
+        """Writes shards of what was split and balanced."""
+        dataset = self._balanced(self._split(dataset))
+        return pack(
+            dataset, shards_dir, settings, workers=self.workers, on_progress=self.on_progress
+        )
+
     def _measured(self, dataset: Dataset) -> Dataset:
         """The data set with its scores and duplicates up to date."""
         if not dataset.is_done("quality"):
@@ -85,7 +107,7 @@ class Runner:
     def _split(self, dataset: Dataset) -> Dataset:
         """The data set split: as it was asked for before, or with the defaults."""
         if dataset.is_done("split"):
-            return self._filtered(dataset)
+            return dataset
         settings, why = SplitSettings(), "split was not asked for and is done with its defaults"
         if "split" in dataset.info.stages:
             asked = dict(dataset.stage("split").settings)
@@ -94,4 +116,14 @@ class Runner:
         dataset, report = self.split(dataset, settings)
         sizes = ", ".join(f"{name} {sum(c.values()):,}" for name, c in report.classes.items())
         self.say(f"{why}: {sizes}.")
+        return dataset
+
+    def _balanced(self, dataset: Dataset) -> Dataset:
+        """The data set with its balance up to date, where it has one."""
+        if "balance" in dataset.info.stages and not dataset.is_done("balance"):
+            asked = dict(dataset.stage("balance").settings)
+            operations = tuple(Operation(**operation) for operation in asked["operations"])
+            settings = BalanceSettings(**{**asked, "operations": operations})
+            dataset, plan = self.balance(dataset, settings)
+            self.say(f"balance was stale and is planned again: {len(plan.table):,} copies.")
         return dataset

@@ -107,7 +107,7 @@ def split_samples(dataset: Dataset, settings: SplitSettings) -> tuple[Dataset, S
         "leaks": report.leaks,
         "leaked": dict(report.leaked),
     }
-    inputs = ["ingest", "duplicates", "filter"]
+    inputs = ["ingest", "filter"]
     stage = asdict(settings) | {"ratios": list(settings.ratios)}
     return dataset.publish("split", table, settings=stage, counts=counts, inputs=inputs), report
 

@@ -68,8 +68,10 @@ def synth(
     )
     with output.progress("Drawing", "faces") as on_progress:
         report = write_faces(out, settings, on_progress=on_progress)
-    classes, kinds = dict(report.classes), dict(report.kinds)
-    output.table("Faces drawn", ["class", "files"], list(classes.items()))
-    output.table("Files by kind", ["kind", "files"], list(kinds.items()))
+    classes, kinds = dict(report.class_counts), dict(report.kind_counts)
+    faces = sum(classes.values())
+    output.table("Faces drawn", ["class", "files"], list(classes.items()), total=["all", faces])
+    files = ["all", report.num_files]
+    output.table("Files by kind", ["kind", "files"], list(kinds.items()), total=files)
     output.note(f"{report.ledger_path} says which is which. Next: ferdata ingest {out}")
     output.result({"classes": classes, "kinds": kinds, "ledger": str(report.ledger_path)})

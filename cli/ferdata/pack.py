@@ -1,0 +1,102 @@
+"""`ferdata pack`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from fercli.options import dataset_option, json_option, seed_option, workers_option
+from fercli.output import Output
+
+from fer_data.dataset import Dataset
+from fer_data.pack import FORMATS, PackReport, PackSettings
+from fer_data.pipeline import Runner
+
+
+@click.command()
+@dataset_option
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True,
+    help="How shards are written.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("shards"),
+    show_default=True, help="Folder of the shards.",
+)  # fmt: skip
+@click.option(
+    "--shard-mb", type=float, default=PackSettings().shard_mb, show_default=True,
+    help="Most megabytes of raw pixels in a shard.",
+)  # fmt: skip
+@click.option(
+    "--shard-samples", type=click.IntRange(min=1), default=PackSettings().shard_samples,
+    show_default=True, help="Most samples in a shard.",
+)  # fmt: skip
+@seed_option
+@workers_option
+@json_option
+def pack(
+    dataset_dir: Path,
+    format_: str,
+    out: Path,
+    shard_mb: float,
+    shard_samples: int,
+    seed: int,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Write the split and balanced data set into shards, with an index of all that led to them.
+
+    The same data set gives the same bytes. A killed run goes on where it was.
+
+    \b
+    Example:
+      ferdata pack --format npz
+      ferdata pack --out shards-small --shard-samples 512
+    """
+    output = Output(as_json=as_json)
+    settings = PackSettings(
+        format=format_, shard_mb=shard_mb, shard_samples=shard_samples, seed=seed
+    )
+    dataset = Dataset.open(dataset_dir)
+    with output.progress("Packing", "samples") as on_progress:
+        runner = Runner(workers=workers, say=output.note, on_progress=on_progress)
+        _, report = runner.pack(dataset, out, settings)
+    _show(output, report)
+
+
+def _show(output: Output, report: PackReport) -> None:
+    index = report.index
+    rows = []
+    for split in index.splits:
+        counts = index.counts[split].values()
+        shards = index.split_shards(split)
+        rows.append(
+            [
+                split,
+                sum(count.original for count in counts),
+                sum(count.augmented for count in counts),
+                sum(count.total for count in counts),
+                len(shards),
+                sum(shard.bytes for shard in shards),
+            ]
+        )
+    columns = ["split", "originals", "copies", "samples", "shards", "bytes"]
+    sums = [sum(int(row[number]) for row in rows) for number in range(1, len(columns))]
+    output.table(f"Shards in {report.shards_dir}", columns, rows, total=["all", *sums])
+    if report.num_found:
+        output.note(f"{report.num_found} shards were right already.")
+    if index.leakage["groups"]:
+        output.warn(
+            f"{index.leakage['groups']:,} pictures stand in several official splits "
+            f"({', '.join(f'{n:,} in {s}' for s, n in index.leakage['samples'].items())}); "
+            "`ferdata filter --leaks drop-train` takes them out of train"
+        )
+    output.note(f"Next: fermodel train {report.shards_dir}")
+    output.result(
+        {
+            "shards": str(report.shards_dir),
+            "samples": {split: index.num_samples(split) for split in index.splits},
+            "bytes": report.num_bytes,
+            "leakage": dict(index.leakage),
+        }
+    )

@@ -1,0 +1,221 @@
+"""Laws of filter and split, and of the pipeline that runs them in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fer_data.dataset import Dataset
+from fer_data.errors import FilterLossError, MissingStageError, SettingsError
+from fer_data.filter import FilterSettings, default_filter, plan_filter
+from fer_data.ingest import IngestSettings, ingest
+from fer_data.pipeline import Runner
+from fer_data.split import SplitSettings, plan_split
+from numpy.typing import NDArray
+
+from tests.conftest import face_pixels, png_bytes
+
+RUNNER = Runner(workers=1)
+BLACK = np.zeros((48, 48), np.uint8)
+STRIPES = np.tile(np.arange(48, dtype=np.uint8) * 5, (48, 1))
+# every filter on, and no limit to the loss: these sets are small
+ALL = FilterSettings(
+    blank=0.5,
+    relfcs=0.8,
+    conflicts="drop",
+    leaks="drop-train",
+    duplicates="keep-one",
+    max_loss=1.0,
+)
+
+
+def make_dataset(tmp_path: Path, pictures: dict[str, NDArray[np.uint8]]) -> Dataset:
+    """An ingested data set of pictures: path → pixels."""
+    for path, pixels in pictures.items():
+        file = tmp_path / "raw" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(png_bytes(pixels))
+    return ingest(tmp_path / "raw", tmp_path / "ds", IngestSettings(), workers=1)[0]
+
+
+def faces(folder: str, seeds: range) -> dict[str, NDArray[np.uint8]]:
+    return {f"{folder}/{seed:04d}.png": face_pixels(seed) for seed in seeds}
+
+
+def decisions(dataset: Dataset) -> dict[str, tuple[bool, str | None]]:
+    """Path in the source → (kept, reason)."""
+    rows = dataset.table("filter").to_pylist()
+    return {r["key"].split("/", 1)[1]: (r["keep"], r["reason"]) for r in rows}
+
+
+def splits(dataset: Dataset) -> dict[str, str]:
+    """Path in the source → split."""
+    rows = dataset.table("split").to_pylist()
+    return {r["key"].split("/", 1)[1]: r["split"] for r in rows}
+
+
+def test_each_filter_drops_what_it_is_for(tmp_path: Path) -> None:
+    pictures = faces("train/happy", range(6)) | faces("test/happy", range(20, 22))
+    pictures |= {
+        "train/happy/black.png": BLACK,
+        "train/happy/stripes.png": STRIPES,
+        "train/happy/twin.png": face_pixels(0),
+        "train/happy/conflict.png": face_pixels(5),
+        "train/sad/conflict.png": face_pixels(5),
+        "train/sad/leak.png": face_pixels(30),
+        "test/sad/leak.png": face_pixels(30),
+        "test/sad/black.png": BLACK,
+    }
+    dataset, report = RUNNER.filter(make_dataset(tmp_path, pictures), ALL)
+    found = decisions(dataset)
+    assert {path: why for path, why in found.items() if why[1]} == {
+        "train/happy/black.png": (False, "blank"),
+        "train/happy/stripes.png": (False, "low-detail"),
+        "train/happy/twin.png": (False, "duplicate"),
+        "train/happy/0005.png": (False, "conflict"),
+        "train/happy/conflict.png": (False, "conflict"),
+        "train/sad/conflict.png": (False, "conflict"),
+        "train/sad/leak.png": (False, "leak"),
+        "test/sad/black.png": (True, "blank"),
+    }
+    assert report.num_dropped == 7
+    assert report.flagged == {"blank": 1}
+    assert sum(before for before, _ in report.classes.values()) == len(pictures)
+    assert sum(dropped for _, dropped in report.classes.values()) == report.num_dropped
+
+
+def test_what_is_not_asked_for_drops_nothing(tmp_path: Path) -> None:
+    pictures = faces("happy", range(3)) | {"happy/twin.png": face_pixels(0), "happy/b.png": BLACK}
+    dataset, report = RUNNER.filter(make_dataset(tmp_path, pictures), FilterSettings())
+    assert report.num_dropped == 0
+    assert all(kept and reason is None for kept, reason in decisions(dataset).values())
+
+
+def test_a_class_is_never_emptied_by_accident(tmp_path: Path) -> None:
+    pictures = faces("happy", range(8)) | faces("sad", range(20, 23)) | {"sad/b.png": BLACK}
+    dataset = make_dataset(tmp_path, pictures)
+    with pytest.raises(FilterLossError, match=r"class sadness would lose 1 of 4 samples \(25%\)"):
+        RUNNER.filter(dataset, default_filter("gray"))
+    assert "filter" not in Dataset.open(dataset.dir).info.stages
+    RUNNER.filter(dataset, default_filter("gray"), max_loss=0.25)
+
+
+def test_a_dry_run_decides_nothing(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path, faces("happy", range(8)) | {"happy/b.png": BLACK})
+    dataset, report = RUNNER.filter(dataset, ALL, dry_run=True)
+    assert report.num_dropped == 1
+    assert "filter" not in Dataset.open(dataset.dir).info.stages
+
+
+def test_filter_needs_its_scores(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path, faces("happy", range(3)))
+    with pytest.raises(MissingStageError, match="quality has not been done"):
+        plan_filter(dataset, ALL)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"blank": 1.5}, "blank must be a share from 0 to 1; received 1.5"),
+        ({"leaks": "drop"}, 'leaks must be one of drop-train, keep; received "drop"'),
+        ({"max_loss": -0.1}, "max_loss must be"),
+    ],
+)
+def test_wrong_filter_settings_say_what_is_right(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        FilterSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_split_holds_every_kept_sample_once_and_keeps_the_ratios(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path, faces("happy", range(60)) | faces("sad", range(100, 130)))
+    dataset, report = RUNNER.split(dataset, SplitSettings(ratios=(70, 10, 20)))
+    assert dataset.table("split")["key"].to_pylist() == dataset.samples()["key"].to_pylist()
+    assert report.classes == {
+        "train": {"happiness": 42, "sadness": 21},
+        "validation": {"happiness": 6, "sadness": 3},
+        "test": {"happiness": 12, "sadness": 6},
+    }
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_identical_pictures_stay_in_one_split_whatever_the_seed(tmp_path: Path, seed: int) -> None:
+    pictures = {f"happy/{n:03d}.png": face_pixels(n // 3) for n in range(60)}
+    pictures |= {f"sad/{n:03d}.png": face_pixels(n) for n in range(10, 30)}
+    dataset, report = RUNNER.split(make_dataset(tmp_path, pictures), SplitSettings(seed=seed))
+    places: dict[bytes, set[str]] = {}
+    hashes = dataset.samples(["pixel_sha256"])["pixel_sha256"].to_pylist()
+    for digest, split in zip(hashes, dataset.table("split")["split"].to_pylist(), strict=True):
+        places.setdefault(digest, set()).add(split)
+    assert all(len(found) == 1 for found in places.values())
+    assert report.leaks == 0
+    assert len(set(splits(dataset).values())) == 3
+
+
+def test_the_seed_decides_and_nothing_else(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path, faces("happy", range(50)))
+    first, again, other = (
+        plan_split(dataset, SplitSettings(seed=seed))[0] for seed in (1, 1, 2)
+    )
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
+def test_adding_samples_moves_few_others(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path, faces("happy", range(200)))
+    before = splits(RUNNER.split(dataset, SplitSettings())[0])
+    dataset = make_dataset(tmp_path, faces("happy", range(200, 220)))
+    after = splits(RUNNER.split(dataset, SplitSettings())[0])
+    moved = sum(after[path] != split for path, split in before.items())
+    assert moved <= 12  # the boundaries shift by about the share of the new samples
+
+
+def test_official_splits_are_kept_and_their_leaks_counted(tmp_path: Path) -> None:
+    pictures = faces("train/happy", range(20)) | faces("val/happy", range(30, 34))
+    pictures |= {"val/happy/leak.png": face_pixels(3)}
+    dataset, report = RUNNER.split(make_dataset(tmp_path, pictures), SplitSettings())
+    assert Counter(splits(dataset).values()) == {"train": 20, "validation": 5}
+    assert report.num_official == 25
+    assert (report.leaks, report.leaked) == (1, {"train": 1, "validation": 1})
+
+
+def test_a_missing_validation_split_is_taken_from_train(tmp_path: Path) -> None:
+    pictures = faces("train/happy", range(90)) | faces("test/happy", range(100, 110))
+    pictures |= {"test/happy/leak.png": face_pixels(3)}
+    dataset, report = RUNNER.split(make_dataset(tmp_path, pictures), SplitSettings())
+    assert Counter(splits(dataset).values()) == {"train": 80, "validation": 10, "test": 11}
+    # the twin of a test sample stays in train, where its source put it, and is counted
+    assert splits(dataset)["train/happy/0003.png"] == "train"
+    assert report.leaks == 1
+
+
+def test_official_splits_can_be_set_aside(tmp_path: Path) -> None:
+    pictures = faces("train/happy", range(10)) | faces("test/happy", range(10, 50))
+    dataset = make_dataset(tmp_path, pictures)
+    dataset, report = RUNNER.split(dataset, SplitSettings(keep_official=False))
+    assert Counter(splits(dataset).values()) == {"train": 40, "validation": 5, "test": 5}
+    assert report.num_official == 0
+
+
+def test_a_dropped_sample_is_in_no_split(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path, faces("happy", range(20)) | {"happy/black.png": BLACK})
+    dataset, _ = RUNNER.filter(dataset, ALL)
+    dataset, _ = RUNNER.split(dataset, SplitSettings())
+    assert "happy/black.png" not in splits(dataset)
+    assert len(splits(dataset)) == 20
+
+
+def test_a_later_filter_makes_the_split_stale_and_undoing_it_fresh_again(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path, faces("happy", range(20)) | {"happy/black.png": BLACK})
+    dataset, _ = RUNNER.split(dataset, SplitSettings(seed=3))
+    assert dataset.is_done("split")
+    filtered, _ = RUNNER.filter(dataset, ALL)
+    assert filtered.is_stale("split")
+    assert filtered.withdraw("filter").is_done("split")
+
+
+@pytest.mark.parametrize("ratios", [(0, 10, 10), (80, -1, 10)])
+def test_wrong_ratios_say_what_is_right(ratios: tuple[float, float, float]) -> None:
+    with pytest.raises(SettingsError, match="for example 80/10/10; received"):
+        SplitSettings(ratios=ratios)

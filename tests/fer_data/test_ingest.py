@@ -1,0 +1,391 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from fer_data.dataset import Dataset
+from fer_data.errors import DatasetError, SourceError, TooManyRejectionsError
+from fer_data.image import ImageSettings
+from fer_data.ingest import IngestSettings, ingest, inspect_source
+from fer_data.sources.opening import SourceSettings
+from PIL import Image
+
+from tests.conftest import face_pixels, png_bytes
+
+MakeFolders = Callable[..., Path]
+ALL_ALLOWED = IngestSettings(max_rejected=1.0)
+
+
+def tree_digest(folder: Path) -> dict[str, str]:
+    """Path → SHA-256 of every file below a folder."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def ingest_quietly(raw: Path, out: Path, settings: IngestSettings = ALL_ALLOWED) -> Dataset:
+    return ingest(raw, out, settings, workers=1)[0]
+
+
+def test_every_file_is_a_sample_or_a_rejection(class_folders: MakeFolders, tmp_path: Path) -> None:
+    raw = class_folders({"happy": 7, "sad": 5})
+    (raw / "happy" / "notes.txt").write_text("not a picture")
+    (raw / "happy" / ".DS_Store").write_bytes(b"\0\0")
+    dataset, report = ingest(raw, tmp_path / "ds", ALL_ALLOWED, workers=1)
+    files = [path for path in raw.rglob("*") if path.is_file()]
+    assert report.num_files == len(files) == 14
+    assert report.num_samples + report.num_rejected == report.num_files
+    assert report.reasons == {"hidden": 1, "not-an-image": 1}
+    listed = dataset.samples()["path"].to_pylist() + dataset.rejected()["path"].to_pylist()
+    assert sorted(listed) == sorted(str(path.relative_to(raw)) for path in files)
+
+
+def test_sources_are_left_as_they_were(class_folders: MakeFolders, tmp_path: Path) -> None:
+    raw = class_folders({"happy": 3})
+    before = tree_digest(raw)
+    ingest_quietly(raw, tmp_path / "ds")
+    assert tree_digest(raw) == before
+
+
+def test_pixels_stand_in_the_row_of_their_sample(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    raw = class_folders({"happy": 3, "sad": 4})
+    dataset = ingest_quietly(raw, tmp_path / "ds")
+    for row in dataset.samples().to_pylist():
+        stored = np.asarray(Image.open(raw / row["path"]))
+        np.testing.assert_array_equal(dataset.pixels(row["block"])[row["row"]][..., 0], stored)
+        assert row["pixel_sha256"] == hashlib.sha256(stored.tobytes()).digest()
+        assert row["file_sha256"] == hashlib.sha256((raw / row["path"]).read_bytes()).digest()
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "nested-zip"])
+def test_an_archive_gives_the_same_bytes_as_its_folder(
+    class_folders: MakeFolders, tmp_path: Path, kind: str
+) -> None:
+    raw = class_folders({"train/happy": 3, "train/sad": 3, "test/happy": 2})
+    archive = tmp_path / f"raw.{kind.removeprefix('nested-')}"
+    if kind.endswith("zip"):
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+            for path in raw.rglob("*.png"):
+                inside = "set/v1" if kind == "nested-zip" else "."
+                opened.write(path, Path(inside) / path.relative_to(raw))
+    else:
+        with tarfile.open(archive, "w:gz" if kind == "tar.gz" else "w") as opened_tar:
+            opened_tar.add(raw, arcname=".")
+    from_folder = ingest_quietly(raw, tmp_path / "a")
+    from_archive = ingest_quietly(archive, tmp_path / "b")
+    assert from_archive.samples().equals(from_folder.samples())
+    assert tree_digest(tmp_path / "b" / "pixels") == tree_digest(tmp_path / "a" / "pixels")
+
+
+def write_dirt(raw: Path) -> dict[str, str]:
+    """Adds every kind of bad file to a folder; gives path → the reason it must be rejected for."""
+    folder = raw / "happy"
+    picture = png_bytes(face_pixels(999))
+    (folder / "corrupt.png").write_bytes(picture[:60] + b"\0\0\0\0" + picture[64:])
+    (folder / "truncated.png").write_bytes(picture[: len(picture) // 2])
+    (folder / "zero.png").write_bytes(b"")
+    (folder / "text.png").write_text("I am a text file")
+    (folder / ".hidden.png").write_bytes(picture)
+    Image.new("L", (1, 1)).save(folder / "tiny.png")
+    Image.new("1", (20_000, 20_000)).save(folder / "huge.png")
+    (folder / "loop").symlink_to(raw, target_is_directory=True)
+    (folder / "broken.png").symlink_to(raw / "nowhere.png")
+    # reading this one fails even for root, as a file of another user would
+    (folder / "unreadable.png").symlink_to("/proc/self/mem")
+    os.mkfifo(folder / "pipe.png")
+    (raw / "homeless.png").write_bytes(picture)
+    return {
+        "happy/corrupt.png": "corrupt",
+        "happy/truncated.png": "truncated",
+        "happy/zero.png": "empty",
+        "happy/text.png": "not-an-image",
+        "happy/.hidden.png": "hidden",
+        "happy/tiny.png": "too-small",
+        "happy/huge.png": "too-large",
+        "happy/loop": "link-loop",
+        "happy/broken.png": "unreadable",
+        "happy/unreadable.png": "unreadable",
+        "happy/pipe.png": "not-a-file",
+        "homeless.png": "no-class",
+    }
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+def test_every_kind_of_bad_file_is_rejected_with_its_reason(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    raw = class_folders({"happy": 3, "sad": 3})
+    expected = write_dirt(raw)
+    (raw / "happy" / "glücklich-嬉しい.png").write_bytes(png_bytes(face_pixels(50)))
+    (raw / "sad" / os.fsdecode(b"latin-\xe9.png")).write_bytes(png_bytes(face_pixels(51)))
+    dataset, report = ingest(raw, tmp_path / "ds", ALL_ALLOWED, workers=1)
+    rejected = dataset.rejected().to_pylist()
+    assert {row["path"]: row["reason"] for row in rejected} == expected
+    assert all(row["detail"] for row in rejected)
+    paths = dataset.samples()["path"].to_pylist()
+    assert "happy/glücklich-嬉しい.png" in paths
+    assert "sad/latin-\\xe9.png" in paths
+    assert report.num_samples == 8
+
+
+def test_too_many_rejections_fail_but_lose_nothing(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    raw = class_folders({"happy": 10})
+    (raw / "happy" / "bad.png").write_bytes(b"")
+    with pytest.raises(TooManyRejectionsError, match=r"1 of 11 files \(9.1%\).*more than 5%") as e:
+        ingest(raw, tmp_path / "ds", IngestSettings(), workers=1)
+    assert "1 empty" in str(e.value)
+    assert "bad.png" in str(e.value)
+    assert "--max-rejected" in str(e.value)
+    with pytest.raises(DatasetError, match="ferdata ingest"):
+        Dataset.open(tmp_path / "ds").samples()
+    before = tree_digest(tmp_path / "ds" / "pixels")
+    _, report = ingest(raw, tmp_path / "ds", IngestSettings(max_rejected=0.10), workers=1)
+    assert report.num_blocks_done_before == 1
+    assert tree_digest(tmp_path / "ds" / "pixels") == before
+
+
+def test_hidden_files_are_counted_but_hold_nothing_up(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    raw = class_folders({"happy": 2})
+    for number in range(10):
+        (raw / f"._{number}.png").write_bytes(b"x")
+    _, report = ingest(raw, tmp_path / "ds", IngestSettings(), workers=1)
+    assert report.reasons == {"hidden": 10}
+
+
+def test_a_bad_file_can_stop_everything(class_folders: MakeFolders, tmp_path: Path) -> None:
+    raw = class_folders({"happy": 2})
+    (raw / "happy" / "bad.png").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"bad\.png: empty"):
+        ingest_quietly(raw, tmp_path / "ds", IngestSettings(on_error="raise"))
+
+
+def test_any_number_of_workers_gives_the_same_bytes(
+    class_folders: MakeFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_data.ingest.BLOCK_FILES", 16)
+    raw = class_folders({"happy": 30, "sad": 30, "neutral": 30})
+    for workers in (1, 2):
+        ingest(raw, tmp_path / f"ds{workers}", IngestSettings(), workers=workers)
+    assert tree_digest(tmp_path / "ds1") == tree_digest(tmp_path / "ds2")
+    assert len(list((tmp_path / "ds1" / "pixels").iterdir())) == 6
+
+
+def test_only_a_changed_block_is_read_again(
+    class_folders: MakeFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_data.ingest.BLOCK_FILES", 10)
+    raw = class_folders({"happy": 30})
+    first = ingest_quietly(raw, tmp_path / "ds")
+    (raw / "happy" / "0015.png").write_bytes(png_bytes(face_pixels(777)))
+    again, report = ingest(raw, tmp_path / "ds", IngestSettings(), workers=1)
+    assert report.num_blocks_done_before == 2
+    assert again.fingerprint("ingest") != first.fingerprint("ingest")
+    np.testing.assert_array_equal(again.pixels(1)[5][..., 0], face_pixels(777))
+
+
+def test_a_second_source_is_added_with_keys_of_its_own(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    ingest_quietly(class_folders({"happy": 3, "sad": 2}, "one"), tmp_path / "ds")
+    dataset = ingest_quietly(class_folders({"happy": 2, "tired": 4}, "two", 100), tmp_path / "ds")
+    keys = dataset.samples()["key"].to_pylist()
+    assert len(set(keys)) == 11
+    assert {key.split("/")[0] for key in keys} == {"one", "two"}
+    assert dataset.class_names == ("happiness", "sadness", "tired")
+
+
+def test_another_form_of_image_is_refused(class_folders: MakeFolders, tmp_path: Path) -> None:
+    raw = class_folders({"happy": 2})
+    ingest_quietly(raw, tmp_path / "ds")
+    rgb = IngestSettings(image=ImageSettings(size=64, color="rgb"))
+    with pytest.raises(DatasetError, match="48x48 gray, not 64x64 rgb"):
+        ingest(raw, tmp_path / "ds", rgb, workers=1)
+
+
+def test_a_folder_of_other_things_is_not_written_into(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    raw = class_folders({"happy": 2})
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").write_text("x")
+    with pytest.raises(DatasetError, match="holds files but no data set"):
+        ingest_quietly(raw, tmp_path / "thesis")
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter1.tex"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("missing", None, "no such file or folder"),
+        ("x.rar", b"Rar!", "cannot be read as a source; expected a folder"),
+        ("x.zip", b"PK\x03\x04 broken", "cannot be read as a source"),
+        ("x.tar", b"", "cannot be read as a source"),
+        ("x.csv", b"", "columns are missing; expected emotion, pixels, Usage"),
+        ("x.csv", b"a,b\n1,2\n", "columns are a, b; expected emotion, pixels, Usage"),
+        ("x.csv", b"\xff\xfe\x00", "not a text file"),
+    ],
+)
+def test_a_source_that_cannot_be_understood_is_one_clear_error(
+    tmp_path: Path, name: str, data: bytes | None, message: str
+) -> None:
+    path = tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(SourceError, match=name) as caught:
+        inspect_source(path, IngestSettings())
+    assert message in str(caught.value)
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="holds no picture files"):
+        inspect_source(tmp_path / "empty", IngestSettings())
+
+
+def test_a_named_manifest_must_fit(class_folders: MakeFolders) -> None:
+    raw = class_folders({"happy": 2})
+    settings = IngestSettings(source=SourceSettings(manifest="fer2013"))
+    with pytest.raises(SourceError, match="not laid out as fer2013 is"):
+        inspect_source(raw, settings)
+
+
+def write_fer2013_csv(path: Path, images: list[np.ndarray], *, blanks: bool = False) -> None:
+    order = "emotion, Usage, pixels" if blanks else "emotion,pixels,Usage"
+    usages = ["Training", "PublicTest", "PrivateTest"]
+    lines = [order]
+    for number, image in enumerate(images):
+        text = " ".join(map(str, image.ravel()))
+        usage = usages[number % 3]
+        cells = [str(number % 7), usage, text] if blanks else [str(number % 7), text, usage]
+        lines.append(",".join(cells))
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("blanks", [False, True])
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_fer2013_csv_is_read_pixel_by_pixel(tmp_path: Path, blanks: bool, in_folder: bool) -> None:
+    images = [face_pixels(seed) for seed in range(9)]
+    (tmp_path / "raw").mkdir()
+    csv = tmp_path / "raw" / "fer2013.csv"
+    write_fer2013_csv(csv, images, blanks=blanks)
+    dataset = ingest_quietly(csv.parent if in_folder else csv, tmp_path / "ds")
+    rows = dataset.samples().to_pylist()
+    assert [row["split"] for row in rows] == ["train", "validation", "test"] * 3
+    assert [row["label"] for row in rows[:3]] == ["anger", "disgust", "fear"]
+    for row, image in zip(rows, images, strict=True):
+        np.testing.assert_array_equal(dataset.pixels(0)[row["row"]][..., 0], image)
+
+
+def test_bad_rows_of_a_csv_are_rejected_one_by_one(tmp_path: Path) -> None:
+    csv = tmp_path / "fer2013.csv"
+    write_fer2013_csv(csv, [face_pixels(0)])
+    pixels = " ".join(["7"] * 2304)
+    with csv.open("a") as file:
+        file.write(f"9,{pixels},Training\n")
+        file.write(f"0,{pixels} 7,Training\n")
+        file.write(f"0,{pixels[:-1]}300,Training\n")
+        file.write(f"0,{pixels[:-1]}x,Training\n")
+        file.write("0,1 2 3\n\n\n")
+    dataset = ingest_quietly(csv, tmp_path / "ds")
+    reasons = [row["reason"] for row in dataset.rejected().to_pylist()]
+    assert reasons == ["unknown-class", "truncated", "corrupt", "corrupt", "corrupt"]
+    assert len(dataset.samples()) == 1
+
+
+def test_a_damaged_archive_member_is_one_rejection(tmp_path: Path) -> None:
+    archive = tmp_path / "raw.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        for number in range(3):
+            opened.writestr(f"happy/{number}.png", png_bytes(face_pixels(number)))
+    data = bytearray(archive.read_bytes())
+    data[data.find(b"IDAT") + 20] ^= 0xFF
+    archive.write_bytes(data)
+    dataset = ingest_quietly(archive, tmp_path / "ds")
+    assert dataset.rejected()["reason"].to_pylist() == ["unreadable"]
+    assert len(dataset.samples()) == 2
+
+
+def test_the_later_of_two_members_of_one_name_counts(tmp_path: Path) -> None:
+    archive = tmp_path / "raw.tar"
+    with tarfile.open(archive, "w") as opened:
+        for seed in (1, 2):
+            data = png_bytes(face_pixels(seed))
+            member = tarfile.TarInfo("happy/a.png")
+            member.size = len(data)
+            opened.addfile(member, io.BytesIO(data))
+    dataset = ingest_quietly(archive, tmp_path / "ds")
+    assert dataset.rejected()["reason"].to_pylist() == ["duplicate-name"]
+    np.testing.assert_array_equal(dataset.pixels(0)[0][..., 0], face_pixels(2))
+
+
+def test_a_damaged_block_or_info_is_one_clear_error(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    ingest_quietly(class_folders({"happy": 2}), tmp_path / "ds")
+    (tmp_path / "ds" / "samples" / "block-00000.parquet").write_bytes(b"junk")
+    with pytest.raises(DatasetError, match="block-00000.parquet: cannot be read"):
+        Dataset.open(tmp_path / "ds").samples()
+    (tmp_path / "ds" / "dataset.json").write_text('{"format": 3')
+    with pytest.raises(DatasetError, match="dataset.json: not a ferkit data set"):
+        Dataset.open(tmp_path / "ds")
+
+
+@pytest.mark.slow
+def test_kill_at_any_moment_then_the_same_command_gives_the_same_bytes(tmp_path: Path) -> None:
+    raw = tmp_path / "raw.zip"
+    with zipfile.ZipFile(raw, "w") as opened:
+        for seed in range(400):
+            folder = ("happy", "sad", "fear")[seed % 3]
+            opened.writestr(f"{folder}/{seed:05d}.png", png_bytes(face_pixels(seed, 256)))
+    code = (
+        "import sys, fer_data.ingest as i; from pathlib import Path; i.BLOCK_FILES = 8\n"
+        "if __name__ == '__main__':\n"
+        "    i.ingest(Path(sys.argv[1]), Path(sys.argv[2]), i.IngestSettings(), workers=2)\n"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code)
+
+    def start(out: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, script, raw, tmp_path / out])
+
+    began = time.monotonic()
+    assert start("whole").wait() == 0
+    duration = time.monotonic() - began
+    whole = tree_digest(tmp_path / "whole")
+    num_killed = 0
+    for share in np.random.default_rng(0).uniform(0.3, 0.9, 10):
+        process = start("killed")
+        children: list[psutil.Process] = []
+        deadline = time.monotonic() + share * duration
+        while time.monotonic() < deadline and process.poll() is None:
+            children = psutil.Process(process.pid).children(recursive=True)
+            time.sleep(0.02)
+        num_killed += process.poll() is None
+        process.kill()
+        process.wait()
+        _, alive = psutil.wait_procs(children, timeout=10)
+        assert not alive, "workers outlive their coordinator"
+        assert start("killed").wait() == 0
+        assert tree_digest(tmp_path / "killed") == whole
+        shutil.rmtree(tmp_path / "killed")
+    assert num_killed >= 5

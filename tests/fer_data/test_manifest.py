@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fer_data.errors import ManifestError, UnknownNameError
+from fer_data.manifest import (
+    FileLayout,
+    detect_csv_layout,
+    detect_file_layout,
+    load_manifest,
+    manifest_names,
+)
+
+MANIFESTS = [load_manifest(name) for name in manifest_names()]
+
+
+@pytest.mark.parametrize("name", manifest_names())
+def test_every_shipped_manifest_loads_under_its_own_name(name: str) -> None:
+    assert load_manifest(name).name == name
+
+
+def test_fer2013_codes_are_in_the_published_order() -> None:
+    manifest = load_manifest("fer2013")
+    names = [manifest.class_name(str(code)) for code in range(7)]
+    expected = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
+    assert names == expected
+    assert manifest.class_name("7") is None
+    assert sum(manifest.counts["train"].values()) == 28_709
+    assert sum(manifest.counts["validation"].values()) == 3_589
+
+
+@pytest.mark.parametrize(
+    ("path", "label", "split"),
+    [
+        ("train/angry/fer0000000.png", "anger", "train"),
+        ("public_test/happy/fer0028709.png", "happiness", "validation"),
+        ("test/sad/PublicTest_123.jpg", "sadness", "validation"),
+        ("test/sad/PrivateTest_123.jpg", "sadness", "test"),
+        ("train/fear/Training_5.jpg", "fear", "train"),
+        ("test/disgusted/im3.png", "disgust", "test"),
+    ],
+)
+def test_every_copy_of_fer2013_is_known_by_its_paths(path: str, label: str, split: str) -> None:
+    found = detect_file_layout([path] * 20, MANIFESTS)
+    assert found is not None
+    manifest, layout = found
+    assert manifest.name == "fer2013"
+    facts = manifest.path_facts(path, layout)
+    assert (facts.label, facts.split) == (label, split)
+
+
+@pytest.mark.parametrize(
+    "columns", [["emotion", "pixels", "Usage"], ["emotion", "Usage", "pixels"]]
+)
+def test_both_column_orders_of_the_csv_are_known(columns: list[str]) -> None:
+    found = detect_csv_layout(columns, MANIFESTS)
+    assert found is not None
+    assert found[0].name == "fer2013"
+
+
+@pytest.mark.parametrize(
+    ("path", "label", "split"),
+    [
+        ("happy/1.png", "happiness", None),
+        ("a/b/Joy/session2/1.png", "happiness", None),
+        ("train/Surprised/1.png", "surprise", "train"),
+        ("val/tired/1.png", "tired", "validation"),
+        ("1.png", None, None),
+        ("train/1.png", None, "train"),
+    ],
+)
+def test_class_folders_are_read_at_any_depth(
+    path: str, label: str | None, split: str | None
+) -> None:
+    facts = load_manifest("folders").path_facts(path, FileLayout())
+    assert (facts.label, facts.split) == (label, split)
+
+
+def test_plain_class_folders_are_no_known_set() -> None:
+    assert detect_file_layout(["happy/1.png", "sad/2.png"], MANIFESTS) is None
+
+
+def test_an_unknown_manifest_gets_the_nearest_name_suggested() -> None:
+    with pytest.raises(UnknownNameError, match='"fer2031".*Did you mean "fer2013"'):
+        load_manifest("fer2031")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('name="x"\ntitle="x"\ncolour="red"', 'unknown field "colour"'),
+        (
+            'name="x"\ntitle="x"\nclasses=[{name="a",code=0},{name="a",code=1}]',
+            'classes lists "a" twice; expected unique names',
+        ),
+        ('name="x"\ntitle="x"\n[splits]\ntesting=["t"]', 'unknown split "testing"'),
+        ('name="x"\ntitle="x"\n[[layouts]]\nkind="xml"', 'layout kind is "xml"'),
+        ('name="x"\ntitle="x"\n[[layouts]]\nkind="files"\npattern="(.*"', "pattern"),
+        ('name="x"\ntitle="x"\n[[layouts]]\nkind="files"\npattern=".*"', "no group named label"),
+        ("name=", "cannot be read"),
+        ('name="x"', "title"),
+    ],
+)
+def test_a_wrong_manifest_names_the_file_and_the_fault(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ManifestError, match="mine.toml") as caught:
+        load_manifest(str(path))
+    assert message in str(caught.value)
+
+
+def test_counts_that_differ_from_the_complete_set_are_remarked() -> None:
+    manifest = load_manifest("fer2013")
+    classes = {"train": dict(manifest.counts["train"]), "validation": {"anger": 1}}
+    train, validation, test = manifest.count_remarks(classes)
+    assert train == "train: complete, all 28,709 samples"
+    assert "differs from the complete set in 7 classes" in validation
+    assert test.startswith("test: absent")
