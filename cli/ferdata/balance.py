@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from fercli.options import dataset_option, dry_run_option, json_option, seed_option
-from fercli.output import Output
 
 from fer_data.balance import BalancePlan, BalanceSettings, preview_balance
 from fer_data.dataset import Dataset
 from fer_data.operations import find_preset
 from fer_data.pipeline import Runner
+from fercli.options import dataset_option, dry_run_option, json_option, seed_option
+from fercli.output import Output
 
 
 class Target(click.ParamType[Any]):

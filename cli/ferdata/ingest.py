@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from fercli.options import dataset_option, dry_run_option, json_option, workers_option
-from fercli.output import Output
 
 from fer_data.dataset import SourceRecord
 from fer_data.image import ImageSettings
@@ -15,6 +13,8 @@ from fer_data.ingest import IngestReport, IngestSettings, inspect_source
 from fer_data.ingest import ingest as ingest_source
 from fer_data.manifest import load_manifest
 from fer_data.sources.opening import SourceSettings
+from fercli.options import dataset_option, dry_run_option, json_option, workers_option
+from fercli.output import Output
 from ferdata.tables import show_classes
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import click
-from fercli.program import LazyGroup, run_program
 
 from fer_data.errors import FerDataError
+from fercli.program import LazyGroup, run_program
 
 COMMANDS = {
     "synth": ("ferdata.synth:synth", "Draw cartoon faces to try things on."),
@@ -22,7 +22,7 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ferkit", prog_name="ferdata")
-def cli() -> None:
+def ferdata() -> None:
     """Build a facial-expression data set: ingest, filter, split, balance, pack.
 
     \b
@@ -36,4 +36,4 @@ def cli() -> None:
 
 def main() -> None:
     """Runs the program."""
-    run_program(cli, "ferdata", (FerDataError,))
+    run_program(ferdata, "ferdata", (FerDataError,))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import click
-from fercli.options import json_option
-from fercli.output import Output
 
 from fer_data.manifest import load_manifest, manifest_names
+from fercli.options import json_option
+from fercli.output import Output
 
 
 @click.command()

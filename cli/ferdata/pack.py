@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from fercli.options import dataset_option, json_option, seed_option, workers_option
-from fercli.output import Output
 
 from fer_data.dataset import Dataset
 from fer_data.pack import FORMATS, PackReport, PackSettings
 from fer_data.pipeline import Runner
+from fercli.options import dataset_option, json_option, seed_option, workers_option
+from fercli.output import Output
 
 
 @click.command()

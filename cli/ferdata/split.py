@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from fercli.options import dataset_option, dry_run_option, json_option, seed_option
-from fercli.output import Output
 
 from fer_data.dataset import Dataset
 from fer_data.pipeline import Runner
 from fer_data.split import SplitSettings
+from fercli.options import dataset_option, dry_run_option, json_option, seed_option
+from fercli.output import Output
 from ferdata.tables import show_classes
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from fercli.options import dataset_option, json_option
-from fercli.output import Output
 
 from fer_data.dataset import Dataset
 from fer_data.pipeline import STAGES
+from fercli.options import dataset_option, json_option
+from fercli.output import Output
 
 
 @click.command()

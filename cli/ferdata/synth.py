@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from fercli.options import json_option, seed_option
-from fercli.output import Output
 
 from fer_data.synth import SynthSettings, write_faces
+from fercli.options import json_option, seed_option
+from fercli.output import Output
 
 
 @click.command()

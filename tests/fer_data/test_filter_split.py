@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from fer_data.dataset import Dataset
 from fer_data.errors import FilterLossError, MissingStageError, SettingsError
 from fer_data.filter import FilterSettings, default_filter, plan_filter
 from fer_data.ingest import IngestSettings, ingest
 from fer_data.pipeline import Runner
 from fer_data.split import SplitSettings, plan_split
-from numpy.typing import NDArray
-
 from tests.conftest import face_pixels, png_bytes
 
 RUNNER = Runner(workers=1)
@@ -155,9 +155,7 @@ def test_identical_pictures_stay_in_one_split_whatever_the_seed(tmp_path: Path, 
 
 def test_the_seed_decides_and_nothing_else(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path, faces("happy", range(50)))
-    first, again, other = (
-        plan_split(dataset, SplitSettings(seed=seed))[0] for seed in (1, 1, 2)
-    )
+    first, again, other = (plan_split(dataset, SplitSettings(seed=seed))[0] for seed in (1, 1, 2))
     assert first.equals(again)
     assert not first.equals(other)
 

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fer_data.quality import gray_levels, histogram_scores, relfcs
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+
+from fer_data.quality import gray_levels, histogram_scores, relfcs
 
 GRAY = arrays(np.uint8, (2, 12, 12, 1))
 RGB = arrays(np.uint8, (2, 12, 12, 3))

@@ -1,0 +1,42 @@
+"""`ferdata verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fer_data.shards.verify import verify_shards
+from fercli.options import json_option
+from fercli.output import Output
+
+
+@click.command()
+@click.argument("shards", type=click.Path(path_type=Path), default=Path("shards"))
+@json_option
+def verify(shards: Path, as_json: bool) -> None:
+    """Check SHARDS, byte by byte and sample by sample, against their index; by default ./shards.
+
+    \b
+    Example:
+      ferdata verify shards/
+    """
+    output = Output(as_json=as_json)
+    with output.progress("Verifying", "samples") as on_progress:
+        report = verify_shards(shards, on_progress=on_progress)
+    if report.problems:
+        rows = [[problem.file, problem.what] for problem in report.problems]
+        output.table(f"Problems in {shards}", ["file", "problem"], rows)
+    output.note(
+        f"{len(report.index.shards)} shards, {report.num_samples:,} samples, "
+        f"{report.num_bytes:,} bytes: {len(report.problems) or 'no'} problems."
+    )
+    output.result(
+        {
+            "shards": len(report.index.shards),
+            "samples": report.num_samples,
+            "bytes": report.num_bytes,
+            "problems": [{"file": p.file, "problem": p.what} for p in report.problems],
+        }
+    )
+    raise SystemExit(1 if report.problems else 0)

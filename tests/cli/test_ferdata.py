@@ -1,0 +1,184 @@
+"""The program ferdata as people type it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import face_pixels, png_bytes
+
+FERDATA = Path(sys.executable).parent / "ferdata"
+MakeFolders = Callable[..., Path]
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [FERDATA, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def result_of(folder: Path, *arguments: str) -> dict[str, object]:
+    done = run(folder, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    assert isinstance(value, dict)
+    return value
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with a small data set, ingested from ./raw."""
+    folder = tmp_path_factory.mktemp("work")
+    for name, count, first in (("happy", 40, 0), ("sad", 30, 100), ("disgust", 6, 200)):
+        (folder / "raw" / name).mkdir(parents=True)
+        for seed in range(first, first + count):
+            (folder / "raw" / name / f"{seed}.png").write_bytes(png_bytes(face_pixels(seed)))
+    assert run(folder, "ingest").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def work(prepared: Path, tmp_path: Path) -> Path:
+    """A copy of the prepared folder to work in."""
+    return Path(shutil.copytree(prepared, tmp_path / "work"))
+
+
+def test_the_commands_work_as_typed(work: Path) -> None:
+    for arguments in (["balance", "--target", "disgust"], ["pack", "--format", "npz"]):
+        done = run(work, *arguments)
+        assert done.returncode == 0, done.stderr
+    assert "split was not asked for" not in run(work, "pack").stdout
+    assert (work / "shards" / "index.json").is_file()
+    assert run(work, "verify", "shards").returncode == 0
+
+
+def test_shards_open_without_ferkit_and_every_copy_names_its_parent(work: Path) -> None:
+    run(work, "balance", "--target", "disgust")
+    run(work, "pack")
+    code = (
+        "import sys, glob, json, numpy as np\n"
+        "out = {'train': [], 'other': []}\n"
+        "for path in sorted(glob.glob('shards/*.npz')):\n"
+        "    z = np.load(path, allow_pickle=False)\n"
+        "    assert len({len(z[n]) for n in ('images', 'labels', 'keys', 'parents')}) == 1\n"
+        "    side = 'train' if 'train-' in path else 'other'\n"
+        "    out[side] += list(zip(z['keys'].tolist(), z['parents'].tolist()))\n"
+        "assert not any('fer' in name.split('.')[0] for name in sys.modules)\n"
+        "print(json.dumps(out))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=work, capture_output=True, text=True, check=True
+    )
+    samples = json.loads(done.stdout)
+    train = dict(samples["train"])
+    copies = {key: parent for key, parent in train.items() if parent}
+    assert copies
+    assert all(parent in train and not train[parent] for parent in copies.values())
+    assert not any(parent for _, parent in samples["other"])
+
+
+def test_every_stage_says_counts_that_add_up(work: Path) -> None:
+    ingest = result_of(work, "ingest")
+    assert ingest["files"] == ingest["samples"] + ingest["rejected"] == 76
+    filtered = result_of(work, "filter")
+    split = result_of(work, "split")
+    kept = sum(sum(counts.values()) for counts in split["classes"].values())
+    assert kept == filtered["samples"] - sum(filtered["dropped"].values())
+    balance = result_of(work, "balance", "--target", "disgust")
+    assert sum(balance["after"].values()) == sum(balance["before"].values()) + balance["copies"]
+    pack = result_of(work, "pack")
+    assert sum(pack["samples"].values()) == kept + balance["copies"]
+    status = result_of(work, "status")
+    done = [name for name, stage in status["stages"].items() if stage["state"] == "done"]
+    assert {"ingest", "filter", "split", "balance", "pack"} <= set(done)
+
+
+def test_a_changed_mind_is_carried_through(work: Path) -> None:
+    result_of(work, "balance", "--target", "disgust")
+    result_of(work, "split", "--seed", "5")
+    done = run(work, "pack")
+    assert "balance was stale and is planned again" in done.stdout
+    states = {n: s["state"] for n, s in result_of(work, "status")["stages"].items()}
+    assert states["pack"] == "done"
+    result_of(work, "filter")
+    assert result_of(work, "status")["stages"]["pack"]["state"] == "stale"
+
+
+def test_a_dry_run_writes_nothing(work: Path) -> None:
+    run(work, "split")
+    before = (work / "dataset" / "dataset.json").read_bytes()
+    for arguments in (["ingest", "raw"], ["split", "--seed", "9"], ["balance", "--to", "max"]):
+        assert run(work, *arguments, "--dry-run").returncode == 0
+    assert (work / "dataset" / "dataset.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (["balance", "--target", "joyful"], 2, 'unknown class "joyful"; expected one of'),
+        (["balance", "--target", "joyful"], 2, 'Did you mean "happiness"?'),
+        (["balance", "--target", "disgust=many"], 2, "as in disgust=4000"),
+        (["balance"], 2, "name classes (--target disgust)"),
+        (["balance", "--targt", "x"], 2, "Did you mean '--target'?"),
+        (["ingst"], 2, 'Did you mean "ingest"?'),
+        (["ingest", "nowhere"], 1, "nowhere: no such file or folder; expected a folder"),
+        (["split", "--ratios", "half"], 2, "for example 80/10/10"),
+        (["filter", "--relfcs", "7"], 2, "relfcs must be a share from 0 to 1"),
+        (["ingest", "raw", "--max-rejected", "lots"], 2, "expected for example 5% or 0.05"),
+        (["split", "-d", "elsewhere"], 1, "elsewhere: no data set there; make one with"),
+        (["verify", "nowhere"], 1, "nowhere: no such folder; expected a folder of shards"),
+        (["manifests", "fer2031"], 2, 'Did you mean "fer2013"?'),
+        (["ingest", "raw", "--size", "3"], 2, "size must be 8 to 1024 pixels; received 3"),
+    ],
+)
+def test_a_mistake_gets_one_clear_line(
+    prepared: Path, arguments: list[str], exit_code: int, message: str
+) -> None:
+    done = run(prepared, *arguments)
+    assert done.returncode == exit_code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1
+
+
+def test_a_read_only_folder_is_one_clear_line(tmp_path: Path, prepared: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    done = run(prepared, "pack", "--out", str(tmp_path / "file" / "shards"))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(tmp_path / "file") in done.stderr
+
+
+def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "raw" / "happy"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(3000):
+        (folder / f"{number}.png").write_bytes(
+            png_bytes(rng.integers(0, 256, (128, 128), dtype=np.uint8))
+        )
+    process = subprocess.Popen(
+        [FERDATA, "ingest", "--workers", "2"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    while not list((tmp_path / "dataset" / "samples").glob("*.parquet")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    if process.returncode != 0:  # it may have finished just before
+        assert process.returncode == 130
+        assert "interrupted; what was done is kept" in errors
+        assert "Traceback" not in errors
+    done = run(tmp_path, "ingest")
+    assert done.returncode == 0
+    assert "3,000 files = 3,000 samples + 0 rejected." in done.stdout
