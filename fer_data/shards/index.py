@@ -125,7 +125,7 @@ def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
             split: {name: ClassCount(**count) for name, count in counts.items()}
             for split, counts in fields["counts"].items()
         }
-        fields["shards"] = tuple(_shard_from_json(shard) for shard in fields["shards"])
+        fields["shards"] = tuple(shard_from_json(shard) for shard in fields["shards"])
         return ShardIndex(**fields)
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise DamagedShardError(
@@ -134,7 +134,8 @@ def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
         ) from error
 
 
-def _shard_from_json(fields: dict[str, Any]) -> ShardEntry:
+def shard_from_json(fields: dict[str, Any]) -> ShardEntry:
+    """The entry that one object of the index's `shards` says."""
     arrays = {
         name: ArrayEntry(**{**entry, "shape": tuple(entry["shape"])})
         for name, entry in fields["arrays"].items()

@@ -73,7 +73,7 @@ def encode_npz(arrays: Mapping[str, NDArray[Any]]) -> EncodedShard:
             + member
         )
         entries[name] = ArrayEntry(
-            dtype=array.dtype.str,
+            dtype=array.dtype.newbyteorder("<").str,
             shape=array.shape,
             offset=len(out),
             compressed_bytes=len(compressed),

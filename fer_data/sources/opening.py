@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -87,7 +88,7 @@ def source_name(raw: Path) -> str:
         >>> source_name(Path("data/fer2013.tar.gz"))
         'fer2013'
     """
-    name = raw.resolve().name
+    name = Path(os.path.abspath(raw)).name  # noqa: PTH100  # "." resolved, links not
     for suffix in sorted((*_ARCHIVE_SUFFIXES, ".csv"), key=len, reverse=True):
         if name.lower().endswith(suffix) and len(name) > len(suffix) and not raw.is_dir():
             return name[: -len(suffix)]

@@ -128,7 +128,7 @@ def test_a_dry_run_writes_nothing(work: Path) -> None:
         (["balance", "--target", "joyful"], 2, 'Did you mean "happiness"?'),
         (["balance", "--target", "disgust=many"], 2, "as in disgust=4000"),
         (["balance"], 2, "name classes (--target disgust)"),
-        (["balance", "--targt", "x"], 2, "Did you mean '--target'?"),
+        (["balance", "--targt", "x"], 2, "Did you mean one of: '--dataset', '--target'?"),
         (["ingst"], 2, 'Did you mean "ingest"?'),
         (["ingest", "nowhere"], 1, "nowhere: no such file or folder; expected a folder"),
         (["split", "--ratios", "half"], 2, "for example 80/10/10"),

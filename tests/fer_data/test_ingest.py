@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
+
 from fer_data.dataset import Dataset
 from fer_data.errors import DatasetError, SourceError, TooManyRejectionsError
 from fer_data.image import ImageSettings
 from fer_data.ingest import IngestSettings, ingest, inspect_source
 from fer_data.sources.opening import SourceSettings
-from PIL import Image
-
 from tests.conftest import face_pixels, png_bytes
 
 MakeFolders = Callable[..., Path]

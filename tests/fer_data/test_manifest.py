@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from fer_data.errors import ManifestError, UnknownNameError
 from fer_data.manifest import (
     FileLayout,

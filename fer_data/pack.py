@@ -1,0 +1,251 @@
+"""Packs a split and balanced data set into shards, the index last.
+
+The bytes depend on the data set and the settings alone: not on the number of workers, nor on
+whether the work was cut short and begun again. While it lasts, a hidden folder `.pack` among the
+shards notes each one that is done with its digest; the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_data.dataset import Dataset, ferkit_version
+from fer_data.errors import SettingsError, UnknownNameError
+from fer_data.executors import run_tasks
+from fer_data.files import write_file
+from fer_data.pack_folder import begin_work, check_folder, end_work, is_whole, old_index
+from fer_data.pack_plan import PackPlan, cut, plan_pack
+from fer_data.pack_shard import ShardResult, ShardTask, make_shard
+from fer_data.shards.index import INDEX_NAME, ShardIndex, class_weights
+
+FORMATS = ("npz",)
+_LINEAGE = ("ingest", "filter", "split", "balance")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackSettings:
+    """How samples are packed. See docs/decisions/0002-shard-size.md for the size.
+
+    Attributes:
+        format: one of `FORMATS`.
+        shard_mb: most raw pixels of a shard, in MB (10**6 bytes).
+        shard_samples: most samples of a shard.
+        seed: of the order of the train split.
+    """
+
+    format: str = "npz"
+    shard_mb: float = 16.0
+    shard_samples: int = 2048
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise UnknownNameError("format", self.format, FORMATS)
+        if not 0 < self.shard_mb <= 1024:
+            raise SettingsError(f"shard_mb must be above 0, at most 1024; received {self.shard_mb}")
+        if self.shard_samples < 1:
+            raise SettingsError(f"shard_samples must be 1 or more; received {self.shard_samples}")
+        if not 0 <= self.seed < 2**63:
+            raise SettingsError(f"seed must be 0 to 2**63 - 1; received {self.seed}")
+
+    def most_samples(self, image_shape: tuple[int, int, int]) -> int:
+        """Samples that fit into one shard; one always does.
+
+        Example:
+            >>> PackSettings().most_samples((48, 48, 1)), PackSettings().most_samples((96, 96, 3))
+            (2048, 578)
+        """
+        by_size = int(self.shard_mb * 1_000_000 / math.prod(image_shape))
+        return max(1, min(self.shard_samples, by_size))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackReport:
+    """What stands in the folder now.
+
+    Attributes:
+        index: the shard index.
+        shards_dir: where it stands.
+        num_made: shards that were written.
+        num_found: shards that were right already.
+    """
+
+    index: ShardIndex
+    shards_dir: Path
+    num_made: int
+    num_found: int
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all shards."""
+        return sum(shard.bytes for shard in self.index.shards)
+
+
+def pack(
+    dataset: Dataset,
+    out_dir: Path,
+    settings: PackSettings,
+    *,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> tuple[Dataset, PackReport]:
+    """The data set with its shards packed and that noted, and a report.
+
+    Args:
+        dataset: split, and balanced if it shall be.
+        out_dir: a new or empty folder, or one that was packed into before.
+        settings: see `PackSettings`.
+        workers: processes; default: one a core.
+        on_progress: called with (samples done, samples in all).
+
+    Raises:
+        LeakageError: one image would stand in two splits.
+        MissingStageError: the data set has not been split.
+        StaleStageError: a stage no longer fits the one before it.
+        SettingsError: the folder holds something else.
+        OSError: the disk is full or the folder cannot be written; no index stands there then.
+    """
+    check_folder(out_dir)
+    plan = plan_pack(dataset, settings.seed)
+    tasks = _tasks(dataset, out_dir, plan, settings)
+    lineage = _lineage(dataset, plan, settings, tasks)
+    index = old_index(out_dir)
+    num_found = len(tasks)
+    fits = index is not None and _origin(index) == (ferkit_version(), lineage)
+    if index is None or not fits or not is_whole(out_dir, index):
+        begin_work(out_dir, {task.file for task in tasks})
+        results = _run(tasks, workers, on_progress)
+        num_found = sum(result.found for result in results)
+        index = _index(dataset, plan, settings, lineage, results)
+        write_file(out_dir / INDEX_NAME, index.to_json().encode())
+    elif on_progress is not None:
+        num_samples = sum(len(table) for table in plan.samples.values())
+        on_progress(num_samples, num_samples)
+    end_work(out_dir)
+    done = dataset.publish(
+        "pack",
+        None,
+        settings=lineage["pack"]["settings"],
+        counts=lineage["pack"]["counts"],
+        inputs=["split", "balance"],
+        digest=hashlib.sha256(index.to_json().encode()).hexdigest(),
+    )
+    num_made = len(tasks) - num_found
+    return done, PackReport(index=index, shards_dir=out_dir, num_made=num_made, num_found=num_found)
+
+
+def _tasks(
+    dataset: Dataset, out_dir: Path, plan: PackPlan, settings: PackSettings
+) -> list[ShardTask]:
+    tasks: list[ShardTask] = []
+    for split, samples in plan.samples.items():
+        parts = list(cut(samples, settings.most_samples(dataset.image_shape)))
+        for number, part in enumerate(parts):
+            file = f"{split}-{number:05d}-of-{len(parts):05d}.npz"
+            tasks.append(
+                ShardTask(dataset=dataset, shards_dir=out_dir, file=file, split=split, samples=part)
+            )
+    return tasks
+
+
+def _run(
+    tasks: Sequence[ShardTask],
+    workers: int | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> list[ShardResult]:
+    """The shards made, in the order of the tasks."""
+    results: dict[int, ShardResult] = {}
+    num_done, num_samples = 0, sum(len(task.samples) for task in tasks)
+    for number, result in run_tasks(make_shard, tasks, workers=workers):
+        results[number] = result
+        num_done += result.entry.num_samples
+        if on_progress is not None:
+            on_progress(num_done, num_samples)
+    return [results[number] for number in range(len(tasks))]
+
+
+def _lineage(
+    dataset: Dataset, plan: PackPlan, settings: PackSettings, tasks: Sequence[ShardTask]
+) -> dict[str, dict[str, Any]]:
+    """Stage → settings, counts and fingerprint, of all that led here."""
+    lineage: dict[str, dict[str, Any]] = {}
+    for name in _LINEAGE:
+        if name in dataset.info.stages:
+            record = dataset.stage(name)
+            lineage[name] = {
+                "settings": record.settings,
+                "counts": record.counts,
+                "fingerprint": record.fingerprint,
+            }
+    work = json.dumps([task.fingerprint for task in tasks])
+    lineage["pack"] = {
+        "settings": dataclasses.asdict(settings),
+        "counts": {
+            "samples": {split: len(table) for split, table in plan.samples.items()},
+            "shards": len(tasks),
+        },
+        "fingerprint": hashlib.sha256(work.encode()).hexdigest(),
+    }
+    plain: dict[str, dict[str, Any]] = json.loads(json.dumps(lineage))  # as it will be read back
+    return plain
+
+
+def _origin(index: ShardIndex) -> tuple[str, Mapping[str, Any]]:
+    return index.ferkit_version, index.lineage
+
+
+def _index(
+    dataset: Dataset,
+    plan: PackPlan,
+    settings: PackSettings,
+    lineage: Mapping[str, Mapping[str, Any]],
+    results: Sequence[ShardResult],
+) -> ShardIndex:
+    source = dataset.info.sources[0]
+    train = plan.counts.get("train", {})
+    mean, std = _mean_and_std([r for r in results if r.entry.split == "train"], dataset, plan)
+    return ShardIndex(
+        ferkit_version=ferkit_version(),
+        name=source.manifest or source.name,
+        class_names=dataset.class_names,
+        image_shape=dataset.image_shape,
+        seed=settings.seed,
+        counts=plan.counts,
+        class_weights={
+            "original": class_weights({name: train[name].original for name in train}),
+            "balanced": class_weights({name: train[name].total for name in train}),
+        },
+        pixel_mean=mean,
+        pixel_std=std,
+        leakage=plan.leakage,
+        lineage=lineage,
+        shards=tuple(result.entry for result in results),
+    )
+
+
+def _mean_and_std(
+    results: Sequence[ShardResult], dataset: Dataset, plan: PackPlan
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Of the training originals, scaled to 0 to 1, one a channel; 0 and 1 where there are none.
+
+    Exact: sums of integers, rounded once.
+    """
+    height, width, channels = dataset.image_shape
+    num_images = sum(count.original for count in plan.counts.get("train", {}).values())
+    if num_images == 0:
+        return (0.0,) * channels, (1.0,) * channels
+    n = num_images * height * width
+    sums = [sum(result.sums[c] for result in results) for c in range(channels)]
+    squares = [sum(result.squares[c] for result in results) for c in range(channels)]
+    mean = tuple(s / (255 * n) for s in sums)
+    std = tuple(
+        math.sqrt((n * q - s * s) / (255 * n) ** 2) for s, q in zip(sums, squares, strict=True)
+    )
+    return mean, std

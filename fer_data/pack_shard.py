@@ -1,0 +1,172 @@
+"""Makes one shard: gathers originals, makes copies, encodes, writes. The unit of work of pack."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fer_data.augment import augment_images
+from fer_data.dataset import Dataset, ferkit_version
+from fer_data.errors import DatasetError
+from fer_data.files import table_digest, write_file
+from fer_data.operations import operations_from_json
+from fer_data.shards.index import FORMAT_VERSION, ShardEntry, shard_from_json
+from fer_data.shards.npz import encode_npz
+
+#: Folder among the shards in which unfinished work is noted; gone when the index is written.
+WORK_DIR = ".pack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardTask:
+    """One shard to make.
+
+    Attributes:
+        dataset: whose pixels to take.
+        shards_dir: where the shard goes.
+        file: its name.
+        split: whose samples it holds.
+        samples: table of `fer_data.pack_plan.PACKED_SCHEMA`.
+    """
+
+    dataset: Dataset
+    shards_dir: Path
+    file: str
+    split: str
+    samples: pa.Table
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest of all that the shard's bytes depend on."""
+        shape = self.dataset.image_shape
+        parts = [ferkit_version(), FORMAT_VERSION, self.file, shape, table_digest(self.samples)]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @property
+    def note_path(self) -> Path:
+        """Where it is noted that the shard is done."""
+        return self.shards_dir / WORK_DIR / f"{self.file}.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardResult:
+    """A shard that stands on the disk.
+
+    Attributes:
+        entry: for the index.
+        sums: of the pixels of its originals, one a channel.
+        squares: sums of their squares, one a channel.
+        found: it had been made before, by a run that was cut short.
+    """
+
+    entry: ShardEntry
+    sums: tuple[int, ...]
+    squares: tuple[int, ...]
+    found: bool = False
+
+
+def make_shard(task: ShardTask) -> ShardResult:
+    """Writes one shard, unless it stands there already as noted and unharmed.
+
+    Raises:
+        DatasetError: the data set's pixels are not those that were ingested.
+        OSError: the disk is full or the folder cannot be written.
+    """
+    fingerprint = task.fingerprint
+    found = _find(task, fingerprint)
+    if found is not None:
+        return found
+    images = _originals(task)
+    augmented = task.samples["parent"].to_numpy() != ""
+    sums, squares = _sums(images[~augmented])
+    _make_copies(images, task.samples)
+    shard = encode_npz(
+        {
+            "images": images,
+            "labels": task.samples["label"].to_numpy(),
+            "keys": np.array(task.samples["key"].to_pylist(), dtype=np.str_),
+            "parents": np.array(task.samples["parent"].to_pylist(), dtype=np.str_),
+        }
+    )
+    entry = ShardEntry(
+        file=task.file,
+        split=task.split,
+        num_samples=len(images),
+        bytes=len(shard.data),
+        sha256=shard.sha256,
+        arrays=shard.arrays,
+    )
+    result = ShardResult(entry=entry, sums=sums, squares=squares)
+    write_file(task.shards_dir / task.file, shard.data)
+    note = {"fingerprint": fingerprint, **dataclasses.asdict(result)}
+    write_file(task.note_path, json.dumps(note).encode())
+    return result
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file; "" where there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def _find(task: ShardTask, fingerprint: str) -> ShardResult | None:
+    """The shard as an earlier run noted it, if its file is still what the note says."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        note: dict[str, Any] = json.loads(task.note_path.read_bytes())
+        entry = shard_from_json(note["entry"])
+        digest = file_sha256(task.shards_dir / task.file)
+        if note["fingerprint"] == fingerprint and digest == entry.sha256:
+            sums, squares = tuple(note["sums"]), tuple(note["squares"])
+            return ShardResult(entry=entry, sums=sums, squares=squares, found=True)
+    return None
+
+
+def _originals(task: ShardTask) -> NDArray[np.uint8]:
+    """The pixels each sample is, or is made of: uint8 array of shape (n, H, W, C)."""
+    blocks, rows = task.samples["block"].to_numpy(), task.samples["row"].to_numpy()
+    images = np.empty((len(rows), *task.dataset.image_shape), np.uint8)
+    for block in np.unique(blocks):
+        mine = blocks == block
+        pixels = task.dataset.pixels(block)
+        if pixels.shape[1:] != images.shape[1:] or len(pixels) <= rows[mine].max():
+            raise DatasetError(
+                f"{task.dataset.block_path('pixels', block)}: shape {pixels.shape}; expected "
+                f"{images.shape[1:]} each and more than {rows[mine].max()} images; remove it and "
+                "run `ferdata ingest` again"
+            )
+        images[mine] = pixels[rows[mine]]
+    digests = task.samples["pixel_sha256"].to_pylist()
+    for number, digest in enumerate(digests):
+        if hashlib.sha256(images[number]).digest() != digest:
+            raise DatasetError(
+                f"{task.dataset.block_path('pixels', blocks[number])}: image {rows[number]} is not "
+                "the one that was ingested; remove the file and run `ferdata ingest` again"
+            )
+    return images
+
+
+def _make_copies(images: NDArray[np.uint8], samples: pa.Table) -> None:
+    """Replaces, in `images`, each parent's pixels by its copy's where the sample is a copy."""
+    recipes, seeds = samples["operations"].to_numpy(), samples["seed"].to_numpy()
+    for recipe in sorted(set(recipes) - {""}):
+        mine = recipes == recipe
+        images[mine] = augment_images(images[mine], operations_from_json(recipe), seeds[mine])
+
+
+def _sums(images: NDArray[np.uint8]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Exact sums of the values and of their squares, one a channel."""
+    flat = images.reshape(-1, images.shape[-1])  # (n, H, W, C) -> (n*H*W, C)
+    squares = np.square(flat, dtype=np.uint16)  # 255 squared fits
+    return tuple(flat.sum(0, np.uint64).tolist()), tuple(squares.sum(0, np.uint64).tolist())

@@ -1,0 +1,141 @@
+"""Reads every byte of a packed data set and checks all that its index says."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_data.errors import DamagedShardError
+from fer_data.shards.checks import AGAIN, Facts, Problem, check_keys, check_samples, check_totals
+from fer_data.shards.index import INDEX_NAME, SPLITS, ShardEntry, ShardIndex, read_index
+from fer_data.shards.npz import decode_array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What was found.
+
+    Attributes:
+        index: the shard index.
+        num_samples: samples that were read.
+        num_bytes: bytes that were read.
+        problems: all of them; none where the shards are as the index says.
+    """
+
+    index: ShardIndex
+    num_samples: int
+    num_bytes: int
+    problems: tuple[Problem, ...]
+
+
+def verify_shards(
+    shards_dir: Path | str, *, on_progress: Callable[[int, int], None] | None = None
+) -> VerifyReport:
+    """All that is wrong with a folder of shards.
+
+    Args:
+        shards_dir: the folder.
+        on_progress: called with (samples read, samples in all).
+
+    Raises:
+        MissingShardsError: the folder or its index is not there.
+        DamagedShardError: the index cannot be read.
+    """
+    folder = Path(shards_dir)
+    index = read_index(folder)
+    channels = index.image_shape[2]
+    facts = Facts(sums=[0] * channels, squares=[0] * channels)
+    problems = list(_check_files(folder, index))
+    num_all, num_seen, all_read = sum(shard.num_samples for shard in index.shards), 0, True
+    for shard in index.shards:
+        arrays, found = _read_shard(folder, shard, index, facts)
+        problems += found
+        if arrays is None:
+            all_read = False
+        else:
+            problems += check_samples(arrays, shard, index, facts)
+        num_seen += shard.num_samples
+        if on_progress is not None:
+            on_progress(num_seen, num_all)
+    problems += check_keys(index, facts, all_read=all_read)
+    if all_read:  # otherwise every total would be wrong for the reasons given already
+        problems += check_totals(index, facts)
+    return VerifyReport(
+        index=index,
+        num_samples=facts.num_samples,
+        num_bytes=facts.num_bytes,
+        problems=tuple(problems),
+    )
+
+
+def _check_files(folder: Path, index: ShardIndex) -> Iterator[Problem]:
+    known = Counter(shard.file for shard in index.shards)
+    for file, times in known.items():
+        if times > 1:
+            yield Problem(file=file, what=f"the index lists it {times} times; {AGAIN}")
+    for name in sorted(path.name for path in folder.iterdir()):
+        if name not in known and name != INDEX_NAME:
+            yield Problem(file=name, what="is not in the index; remove it, or move it elsewhere")
+
+
+def _read_shard(
+    folder: Path, shard: ShardEntry, index: ShardIndex, facts: Facts
+) -> tuple[dict[str, NDArray[Any]] | None, list[Problem]]:
+    """The arrays of one shard, or None where they cannot be trusted; and what is wrong with it."""
+    if shard.split not in SPLITS or Path(shard.file).name != shard.file:
+        what = f'the index gives it the split "{shard.split}" and this path; {AGAIN}'
+        return None, [Problem(file=shard.file, what=what)]
+    try:
+        data = (folder / shard.file).read_bytes()
+    except OSError as error:
+        what = f"cannot be read ({error.strerror}); {AGAIN}, or copy it from where it is whole"
+        return None, [Problem(file=shard.file, what=what)]
+    facts.num_bytes += len(data)
+    problems: list[Problem] = []
+    if len(data) != shard.bytes:
+        what = f"has {len(data):,} bytes; the index says {shard.bytes:,}; {AGAIN}"
+        problems.append(Problem(file=shard.file, what=what))
+    elif hashlib.sha256(data).hexdigest() != shard.sha256:
+        what = f"its sha256 is not that of the index; {AGAIN}"
+        problems.append(Problem(file=shard.file, what=what))
+    arrays: dict[str, NDArray[Any]] = {}
+    expected = {
+        "images": ("|u1", (shard.num_samples, *index.image_shape)),
+        "labels": ("<i8", (shard.num_samples,)),
+        "keys": ("<U", (shard.num_samples,)),
+        "parents": ("<U", (shard.num_samples,)),
+    }
+    for name, (dtype, shape) in expected.items():
+        if name not in shard.arrays:
+            problems.append(Problem(file=shard.file, array=name, what=f"is missing; {AGAIN}"))
+            continue
+        entry = shard.arrays[name]
+        wrong = None
+        try:
+            array = decode_array(data, entry, "array")
+            plain = np.load(io.BytesIO(data), allow_pickle=False)[name]
+            if not array.dtype.str.startswith(dtype) or array.shape != shape:
+                wrong = f"{array.dtype.str} {array.shape}; expected {dtype} {shape}"
+            elif plain.dtype != array.dtype or not np.array_equal(plain, array):
+                wrong = "the place that the index gives is not where the archive has it"
+            else:
+                arrays[name] = array
+        except DamagedShardError as error:
+            wrong = str(error).removeprefix("array: ")
+        except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile, zlib.error) as error:
+            wrong = f"cannot be read ({error})"
+        if wrong is not None:
+            place = (entry.offset, entry.offset + entry.compressed_bytes)
+            what = f"{wrong}; {AGAIN}"
+            problems.append(Problem(file=shard.file, array=name, byte_range=place, what=what))
+    return (arrays if len(arrays) == len(expected) else None), problems

@@ -1,0 +1,209 @@
+"""The `fermodel` program: its help, its speed, what it says when all goes well, and when not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fer_data.shards.index import INDEX_NAME, ClassCount, ShardEntry, ShardIndex, class_weights
+from fer_data.shards.npz import encode_npz
+
+CLASS_NAMES = ("anger", "happiness", "neutral")
+HEAVY = ("tensorflow", "keras", "matplotlib", "numpy", "cv2", "sklearn", "jinja2", "rich")
+
+
+def fermodel(*arguments, cwd=None):
+    """Runs the program as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "fermodel", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "120"},
+    )
+
+
+def write_shards(folder: Path) -> None:
+    """Shards of 48x48 pictures whose class shows in their brightness."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    entries = []
+    counts = {}
+    for split, size in (("train", 96), ("validation", 24), ("test", 24)):
+        labels = np.arange(size) % 3
+        images = rng.integers(0, 60, (size, 48, 48, 1)) + (labels * 70)[:, None, None, None]
+        shard = encode_npz(
+            {
+                "images": images.astype(np.uint8),
+                "labels": labels.astype(np.int64),
+                "keys": np.array([f"{split}/{n}.png" for n in range(size)]),
+                "parents": np.array([""] * size, dtype=np.str_),
+            }
+        )
+        name = f"{split}-00000-of-00001.npz"
+        (folder / name).write_bytes(shard.data)
+        entries.append(
+            ShardEntry(
+                file=name,
+                split=split,
+                num_samples=size,
+                bytes=len(shard.data),
+                sha256=shard.sha256,
+                arrays=shard.arrays,
+            )
+        )
+        counts[split] = {n: ClassCount(original=size // 3, augmented=0) for n in CLASS_NAMES}
+    weights = class_weights(dict.fromkeys(CLASS_NAMES, 32))
+    index = ShardIndex(
+        ferkit_version="0.1.0",
+        name="bright faces",
+        class_names=CLASS_NAMES,
+        image_shape=(48, 48, 1),
+        seed=0,
+        counts=counts,
+        class_weights={"original": weights, "balanced": weights},
+        pixel_mean=(0.4,),
+        pixel_std=(0.25,),
+        leakage={"groups": 0, "samples": {}},
+        lineage={},
+        shards=tuple(entries),
+    )
+    (folder / INDEX_NAME).write_text(index.to_json(), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with shards and one trained run."""
+    folder = tmp_path_factory.mktemp("home")
+    write_shards(folder / "shards")
+    done = fermodel("train", "--epochs", "2", "--batch-size", "16", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "said.txt").write_text(done.stdout + done.stderr)
+    return folder
+
+
+def assert_one_clear_line(done, *parts, code=1):
+    assert done.returncode == code
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("Error: ")
+    for part in parts:
+        assert part in lines[0]
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_help_is_quick_and_loads_nothing_heavy():
+    code = (
+        "import sys, time\n"
+        "from fermodel.main import fermodel\n"
+        "try:\n    fermodel.main(['--help'], prog_name='fermodel')\n"
+        "except SystemExit:\n    pass\n"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "print(loaded, time.process_time(), file=sys.stderr)\n"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(5)
+    ]
+    for run in runs:
+        assert run.stderr.startswith("[] ")
+        assert "evaluate" in run.stdout
+    assert sorted(float(run.stderr.split()[1]) for run in runs)[2] < 0.2
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "models"])
+def test_every_command_has_help_with_an_example(command):
+    done = fermodel(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: fermodel {command}" in done.stdout
+
+
+def test_train_says_what_it_chose_and_what_to_do_next(home):
+    said = (home / "said.txt").read_text()
+    assert "Class weights: original, because the shards hold no augmented samples." in said
+    assert "Epoch 2/2" in said
+    assert "macro" in said
+    assert "Next:  fermodel evaluate runs/cnn4-001" in said
+    for noise in ("WARNING", "oneDNN", "cuda", "absl", "UserWarning"):
+        assert noise not in said
+    assert (home / "runs" / "cnn4-001" / "bundle" / "model.keras").exists()
+
+
+def test_evaluate_takes_the_newest_run(home):
+    done = fermodel("evaluate", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "mean of the classes" in done.stdout
+    assert "Judged on the test split" in done.stdout
+    assert "Wrote runs/cnn4-001/report.html" in done.stdout
+    assert (home / "runs" / "cnn4-001" / "report.html").exists()
+
+
+def test_predict_names_pictures_and_reasons(home):
+    faces = home / "faces"
+    faces.mkdir()
+    picture = cv2.imencode(".png", np.full((60, 50, 3), 200, np.uint8))[1]
+    (faces / "bright.png").write_bytes(picture.tobytes())
+    (faces / "notes.txt").write_text("no picture")
+    done = fermodel("predict", "runs/cnn4-001", "faces", "--json", cwd=home)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["predictions"]
+    assert [Path(row["path"]).name for row in rows] == ["bright.png", "notes.txt"]
+    assert rows[0]["class_name"] in CLASS_NAMES
+    assert rows[1]["reason"] == "not-an-image"
+    done = fermodel("predict", "runs/cnn4-001", "faces/notes.txt", "--csv", cwd=home)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[1] == "faces/notes.txt,,,,,,not-an-image"
+
+
+def test_json_is_one_object_on_standard_output(home):
+    done = fermodel("models", "--json")
+    assert json.loads(done.stdout)["cnn4"]["num_parameters"] == 594_888
+    done = fermodel("train", "--dry-run", "--json", cwd=home)
+    assert json.loads(done.stdout)["training_samples"] == 96
+    assert not (home / "runs" / "cnn4-002").exists()
+
+
+def test_a_run_is_not_resumed_with_other_settings(home):
+    done = fermodel("train", "--resume", "--lr", "0.5", cwd=home)
+    assert_one_clear_line(done, "runs/cnn4-001", "learning_rate", "without --resume")
+
+
+def test_mistakes_end_with_one_clear_line(home, tmp_path):
+    done = fermodel("train", cwd=tmp_path)
+    assert_one_clear_line(done, "shards: no such folder", "ferdata pack")
+    done = fermodel("train", "--model", "cnn5", cwd=home)
+    assert_one_clear_line(done, 'unknown network "cnn5"', 'Did you mean "cnn4"?', code=2)
+    done = fermodel("train", "--resume", cwd=tmp_path)
+    assert_one_clear_line(done, "no run in it")
+    done = fermodel("evaluate", "nothing", cwd=tmp_path)
+    assert_one_clear_line(done, "nothing: no such folder")
+    done = fermodel("predict", "nothing", "face.png", cwd=tmp_path)
+    assert_one_clear_line(done, "nothing: no such folder", "fermodel train")
+
+
+def test_damaged_shards_end_with_one_clear_line(tmp_path):
+    write_shards(tmp_path / "shards")
+    path = tmp_path / "shards" / "train-00000-of-00001.npz"
+    data = path.read_bytes()
+    path.write_bytes(data[:-9])
+    assert_one_clear_line(fermodel("train", cwd=tmp_path), path.name, "the index says")
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 1
+    path.write_bytes(flipped)
+    assert_one_clear_line(fermodel("train", cwd=tmp_path), path.name)
+    (tmp_path / "shards" / INDEX_NAME).write_text("{}")
+    assert_one_clear_line(fermodel("train", cwd=tmp_path), "index.json", "ferdata pack")
+
+
+def test_wrong_usage_exits_with_2(home):
+    done = fermodel("train", "--class-weights", "some", cwd=home)
+    assert done.returncode == 2
+    assert "'some' is not one of" in done.stderr
