@@ -1,0 +1,1 @@
+"""The `fermodel` program: trains, judges and uses networks on shards."""

@@ -1,0 +1,5 @@
+"""`python -m fermodel`."""
+
+from fermodel.main import main
+
+main()

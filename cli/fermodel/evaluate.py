@@ -1,0 +1,73 @@
+"""`fermodel evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fercli.options import json_option
+from fercli.output import Output
+
+if TYPE_CHECKING:
+    from fer_models.evaluate import EvaluateReport
+
+
+@click.command(
+    epilog="Example: fermodel evaluate runs/cnn4-001 --split test",
+    short_help="Judge a trained network, and write its report.",
+)
+@click.argument("run_dir", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
+@click.argument("shards_dir", metavar="[SHARDS]", required=False, type=click.Path(path_type=Path))
+@click.option("--split", help="Split to judge on.  [default: test, else validation]")
+@json_option
+def evaluate(
+    run_dir: Path | None, shards_dir: Path | None, split: str | None, as_json: bool
+) -> None:
+    """Judge the run RUN (default: the newest of ./runs) on SHARDS (default: its own).
+
+    Writes metrics, predictions, figures and one HTML report into the run.
+    """
+    from fer_models.run import newest_run
+    from fermodel.quiet import load_keras
+
+    run_dir = run_dir if run_dir is not None else newest_run()
+    load_keras()
+    from fer_models.evaluate import evaluate as evaluate_run
+
+    out = Output(as_json=as_json)
+    with out.progress("Judging", "samples") as progress:
+        report = evaluate_run(run_dir, shards_dir, split, progress)
+    _show_report(out, report)
+
+
+def _show_report(out: Output, report: EvaluateReport) -> None:
+    metrics = report.metrics
+    out.table(
+        f"{report.run_dir} on the {report.split} split",
+        ("class", "samples", "precision", "recall", "F1"),
+        [
+            (c.class_name, c.support, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}")
+            for c in metrics.classes
+        ],
+        total=(
+            "mean of the classes",
+            metrics.num_samples,
+            f"{metrics.macro_precision:.3f}",
+            f"{metrics.macro_recall:.3f}",
+            f"{metrics.macro_f1:.3f}",
+        ),
+    )
+    out.note(
+        f"macro-F1 {metrics.macro_f1:.4f}   "
+        f"balanced accuracy {metrics.balanced_accuracy:.4f} "
+        f"(chance {metrics.chance_balanced_accuracy:.3f})   "
+        f"accuracy {metrics.accuracy:.4f} (chance {metrics.chance_accuracy:.3f})   "
+        f"log-loss {metrics.log_loss:.4f}"
+    )
+    for note in report.notes:
+        out.note(note)
+    out.note(f"Wrote {report.report_path} and {len(report.written) - 1} files beside it")
+    out.note(f"Next:  open {report.report_path}, or  fermodel predict {report.run_dir} PICTURE…")
+    out.result(report.to_json())

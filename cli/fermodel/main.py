@@ -1,0 +1,34 @@
+"""`fermodel`: the commands, each loaded when it is used."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import click
+
+from fer_data.errors import FerDataError
+from fer_models.errors import FerModelError
+from fercli.program import LazyGroup, run_program
+
+COMMANDS = {
+    "train": ("fermodel.train:train", "Train a network on shards."),
+    "evaluate": ("fermodel.evaluate:evaluate", "Judge a trained network, and write its report."),
+    "predict": ("fermodel.predict:predict", "Name the expression on picture files."),
+    "models": ("fermodel.models:models", "List the networks."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: fermodel train shards/ && fermodel evaluate",
+)
+@click.version_option(package_name="ferkit", prog_name="fermodel")
+def fermodel() -> None:
+    """Train, judge and use facial-expression classifiers on shards from ferdata."""
+
+
+def main() -> NoReturn:
+    """Runs the program."""
+    run_program(fermodel, "fermodel", (FerDataError, FerModelError))

@@ -1,0 +1,36 @@
+"""TensorFlow, loaded without the log lines that tell its users nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import warnings
+
+
+def load_keras() -> None:
+    """Imports Keras and its backend; what they write to standard error shows only if they fail.
+
+    TensorFlow's C++ part writes to the file descriptor before any log level is looked at.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    sys.stderr.flush()
+    standard_error = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                import keras  # noqa: F401
+                import tensorflow as tf
+
+                tf.config.list_physical_devices()  # which is when it looks for a GPU, and says so
+        except BaseException:
+            said.seek(0)
+            os.write(standard_error, said.read())
+            raise
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
+    tf.get_logger().setLevel("ERROR")

@@ -1,0 +1,129 @@
+"""`fermodel train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fer_models.settings import CLASS_WEIGHTS, PRECISIONS, SCHEDULES
+from fercli.options import dry_run_option, json_option
+from fercli.output import Output
+
+if TYPE_CHECKING:
+    from fer_models.request import TrainRequest
+    from fer_models.session import TrainReport
+
+_INTERRUPTED = 130  # as a shell says it
+_WHY = {
+    "finished": "all that were asked for",
+    "no better": "stopped early: no better one came",
+    "interrupted": "interrupted",
+}
+
+
+@click.command(
+    epilog="Example: fermodel train shards/ --model cnn4 --epochs 20 --run runs/first",
+    short_help="Train a network on shards.",
+)
+@click.argument("shards_dir", metavar="[SHARDS]", required=False, type=click.Path(path_type=Path))
+@click.option("--model", help="Network; `fermodel models` lists them.  [default: cnn4]")
+@click.option("--epochs", type=int, help="At most so many.  [default: the network's]")
+@click.option("--batch-size", type=int, help="Samples a step.  [default: the network's]")
+@click.option("--lr", "learning_rate", type=float, help="Learning rate.  [default: the network's]")
+@click.option(
+    "--schedule", type=click.Choice(SCHEDULES), help="Of the rate.  [default: the network's]"
+)
+@click.option("--seed", type=int, help="Seed of all chance.  [default: 0]")
+@click.option(
+    "--run",
+    "run_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the run.  [default: the next of runs/MODEL-001]",
+)
+@click.option(
+    "--patience", type=int, help="Stop after so many epochs without a better one; 0 never."
+)
+@click.option(
+    "--augment/--no-augment", default=None, help="Turn, shift, zoom and mirror training images."
+)
+@click.option(
+    "--class-weights",
+    type=click.Choice(CLASS_WEIGHTS),
+    help="Of the shards before or after balancing.  [default: auto]",
+)
+@click.option("--precision", type=click.Choice(PRECISIONS), help="Of the sums.  [default: auto]")
+@click.option("--resume", is_flag=True, help="Go on with the run (without --run: the newest).")
+@json_option
+@dry_run_option
+def train(
+    shards_dir: Path | None,
+    run_dir: Path | None,
+    resume: bool,
+    as_json: bool,
+    dry_run: bool,
+    **choices: Any,
+) -> None:
+    """Train a network on the shards in the folder SHARDS (default: ./shards).
+
+    Writes a run folder with the trained network, its history and its checkpoints.
+    """
+    from fer_models.request import complete_request
+    from fermodel.progress import TrainProgress
+    from fermodel.quiet import load_keras
+
+    asked = complete_request(shards_dir, run_dir, choices, resume=resume)
+    load_keras()
+    if dry_run:
+        return _show_plan(Output(as_json=as_json), asked)
+    from fer_models.train import train as train_network
+
+    with TrainProgress() as progress:
+        report = train_network(
+            asked.shards_dir, asked.run_dir, asked.settings, progress, resume=asked.resume
+        )
+    _show_report(Output(as_json=as_json), report)
+
+
+def _show_plan(out: Output, asked: TrainRequest) -> None:
+    from fer_models.plan import plan_training
+
+    plan = plan_training(asked.shards_dir, asked.settings)
+    rows = [(name.replace("_", " "), _describe(value)) for name, value in plan.to_json().items()]
+    out.table(f"Would train on {asked.shards_dir}", ("setting", "value"), rows)
+    for note in plan.notes:
+        out.note(note)
+    out.result(plan.to_json())
+
+
+def _show_report(out: Output, report: TrainReport) -> None:
+    best = report.best_epoch
+    rows: list[tuple[str, str]] = [
+        ("epochs", f"{len(report.history)} ({_WHY[report.stopped]})"),
+        ("best epoch", str(best) if best else "none was finished"),
+    ]
+    if report.validation is not None:
+        rows += [
+            (name.replace("_", " "), f"{getattr(report.validation, name):.4f}")
+            for name in ("accuracy", "balanced_accuracy", "macro_f1", "log_loss")
+        ]
+    out.table("Trained; the best epoch on the validation split", ("", "value"), rows)
+    if best:
+        out.note(f"Wrote {report.run_dir / 'bundle'}")
+    if report.stopped == "interrupted":
+        out.note(f"To go on:  fermodel train --resume --run {report.run_dir}")
+    if best:
+        out.note(f"Next:  fermodel evaluate {report.run_dir}")
+    out.result(report.to_json())
+    if report.stopped == "interrupted":
+        sys.exit(_INTERRUPTED)
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_describe(part)}" for name, part in value.items())
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,176 @@
+"""The bundle: a trained network and all that is needed to use it, in one folder.
+
+`model.keras` takes raw pixels; `bundle.json` says of what shape and colour they must be, how they
+were prepared, and what the probabilities stand for. Nothing of the shards is needed any more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_data.shards.index import ShardIndex
+from fer_models.errors import DamagedBundleError, MissingBundleError
+from fer_models.files import write_bytes, write_json
+from fer_models.run import ferkit_version
+
+BUNDLE_DIR = "bundle"
+BUNDLE_NAME = "bundle.json"
+MODEL_NAME = "model.keras"
+FORMAT = "ferkit-bundle"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """What `bundle.json` says.
+
+    Attributes:
+        model: name of the network.
+        class_names: what the probabilities stand for, in order.
+        image_shape: height, width and channels of the pixels.
+        color: `"gray"` or `"rgb"`.
+        equalize: whether the light of the pictures was equalised.
+        pixel_mean: mean of the training pixels a channel, 0 to 1; the network applies it itself.
+        pixel_std: their standard deviation.
+        dataset: name of the data set.
+        index_sha256: fingerprint of the index of the shards.
+        epoch: of the run, whose weights these are, counted from 1.
+        ferkit_version: that trained.
+        keras_version: that wrote `model.keras`.
+        model_sha256: of `model.keras`.
+        format: always `"ferkit-bundle"`.
+        format_version: a reader refuses one it does not know.
+    """
+
+    model: str
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    color: str
+    equalize: bool
+    pixel_mean: tuple[float, ...]
+    pixel_std: tuple[float, ...]
+    dataset: str
+    index_sha256: str
+    epoch: int
+    ferkit_version: str
+    keras_version: str
+    model_sha256: str
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+
+
+def write_bundle(
+    run_dir: Path, network: Any, index: ShardIndex, *, model: str, index_sha256: str, epoch: int
+) -> Path:
+    """Writes the bundle of a run, `bundle.json` last, and returns its folder."""
+    import keras
+
+    bundle_dir = run_dir / BUNDLE_DIR
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / MODEL_NAME
+        keras.saving.save_model(network, path)
+        data = path.read_bytes()
+    ingest = index.lineage.get("ingest", {}).get("settings", {})
+    bundle = Bundle(
+        model=model,
+        class_names=index.class_names,
+        image_shape=index.image_shape,
+        color="gray" if index.image_shape[2] == 1 else "rgb",
+        equalize=bool(ingest.get("equalize", False)),
+        pixel_mean=index.pixel_mean,
+        pixel_std=index.pixel_std,
+        dataset=index.name,
+        index_sha256=index_sha256,
+        epoch=epoch,
+        ferkit_version=ferkit_version(),
+        keras_version=keras.__version__,
+        model_sha256=hashlib.sha256(data).hexdigest(),
+    )
+    write_bytes(bundle_dir / MODEL_NAME, data)
+    write_json(bundle_dir / BUNDLE_NAME, dataclasses.asdict(bundle))
+    return bundle_dir
+
+
+def find_bundle(run_or_bundle_dir: Path) -> Path:
+    """The folder of the bundle, given itself or its run.
+
+    Raises:
+        MissingBundleError: there is none.
+    """
+    for folder in (run_or_bundle_dir / BUNDLE_DIR, run_or_bundle_dir):
+        if (folder / BUNDLE_NAME).exists():
+            return folder
+    if not run_or_bundle_dir.exists():
+        what = "no such folder"
+    elif (run_or_bundle_dir / "settings.json").exists():
+        what = (
+            "the run has no bundle yet; "
+            f"finish it with `fermodel train --resume --run {run_or_bundle_dir}`"
+        )
+    else:
+        what = f"no {BUNDLE_NAME} in it"
+    raise MissingBundleError(
+        f"{run_or_bundle_dir}: {what}. Expected a run or a bundle as `fermodel train` makes it"
+    )
+
+
+def read_bundle(bundle_dir: Path) -> Bundle:
+    """What the `bundle.json` of a folder says.
+
+    Raises:
+        DamagedBundleError: it cannot be read, or is of an unknown version.
+    """
+    path = bundle_dir / BUNDLE_NAME
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if fields["format"] != FORMAT or fields["format_version"] != FORMAT_VERSION:
+            raise DamagedBundleError(
+                f"{path}: is {fields['format']} {fields['format_version']}; "
+                f"this version of ferkit reads {FORMAT} {FORMAT_VERSION}"
+            )
+        for name in ("class_names", "image_shape", "pixel_mean", "pixel_std"):
+            fields[name] = tuple(fields[name])
+        return Bundle(**fields)
+    except DamagedBundleError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedBundleError(f"{path}: cannot be read ({error})") from None
+
+
+def load_network(bundle_dir: Path, bundle: Bundle) -> Any:
+    """The `keras.Model` of a bundle, from uint8 images (B, H, W, C) to probabilities (B, K).
+
+    The file is checked first, and loaded without running any code that it might hold.
+
+    Raises:
+        DamagedBundleError: it is missing, or not what was written.
+    """
+    path = bundle_dir / MODEL_NAME
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DamagedBundleError(f"{path}: {error.strerror}; train again") from None
+    if hashlib.sha256(data).hexdigest() != bundle.model_sha256:
+        raise DamagedBundleError(
+            f"{path}: not the file that was written (its checksum differs); train again, or copy "
+            "the bundle again from where it came"
+        )
+    import keras
+
+    try:
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DamagedBundleError(f"{path}: Keras cannot load it ({reason})") from None
+    if tuple(network.output_shape[1:]) != (len(bundle.class_names),):
+        raise DamagedBundleError(
+            f"{path}: gives {network.output_shape[-1]} probabilities; "
+            f"{BUNDLE_NAME} names {len(bundle.class_names)} classes"
+        )
+    return network

@@ -1,0 +1,57 @@
+"""Errors a caller can act on.
+
+FerModelError
+├── RunError
+│   ├── MissingRunError(FileNotFoundError)       there is no run at this place
+│   ├── DamagedRunError(ValueError)              a file of a run cannot be read
+│   └── OtherSettingsError(ValueError)           a run was started with other settings
+├── BundleError
+│   ├── MissingBundleError(FileNotFoundError)    there is no bundle at this place
+│   └── DamagedBundleError(ValueError)           a bundle cannot be read
+├── DivergedError(ArithmeticError)               the loss is no longer a number
+└── MissingPicturesError(FileNotFoundError)      there is nothing to predict on
+
+Errors about shards, names and settings are those of `fer_data.errors`.
+"""
+
+from __future__ import annotations
+
+
+class FerModelError(Exception):
+    """Base of every error that fer_models raises on purpose."""
+
+
+class RunError(FerModelError):
+    """A run folder is not in the state that was needed."""
+
+
+class MissingRunError(RunError, FileNotFoundError):
+    """There is no run at this place."""
+
+
+class DamagedRunError(RunError, ValueError):
+    """A file of a run cannot be read."""
+
+
+class OtherSettingsError(RunError, ValueError):
+    """A run was started with other settings, or on other shards."""
+
+
+class BundleError(FerModelError):
+    """A bundle cannot be used."""
+
+
+class MissingBundleError(BundleError, FileNotFoundError):
+    """There is no bundle at this place."""
+
+
+class DamagedBundleError(BundleError, ValueError):
+    """A bundle cannot be read."""
+
+
+class DivergedError(FerModelError, ArithmeticError):
+    """The loss is no longer a number."""
+
+
+class MissingPicturesError(FerModelError, FileNotFoundError):
+    """There is nothing to predict on."""

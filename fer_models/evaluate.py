@@ -1,0 +1,192 @@
+"""Judging: a trained network on a split it did not learn from."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_data.errors import SettingsError, UnknownNameError
+from fer_data.shards.index import ShardIndex, read_index
+from fer_data.shards.reader import Samples, read_split
+from fer_models.bundle import Bundle
+from fer_models.errors import OtherSettingsError
+from fer_models.files import write_bytes, write_json
+from fer_models.metrics import Metrics, measure
+from fer_models.predict import OnProgress, Predictor
+from fer_models.report.figures import draw_confusion, draw_curves
+from fer_models.report.page import ReportContent, render_report
+from fer_models.run import fingerprint_index, read_history, read_record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateReport:
+    """How good a run is on a split.
+
+    Attributes:
+        run_dir: its folder.
+        split: that was judged.
+        metrics: how good it is.
+        notes: what a reader of the metrics should know, a sentence each.
+        report_path: the HTML report.
+        written: all files that were written.
+    """
+
+    run_dir: Path
+    split: str
+    metrics: Metrics
+    notes: tuple[str, ...]
+    report_path: Path
+    written: tuple[Path, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return {
+            "run_dir": str(self.run_dir),
+            "split": self.split,
+            "metrics": self.metrics.to_json(),
+            "notes": list(self.notes),
+            "report_path": str(self.report_path),
+            "written": [str(path) for path in self.written],
+        }
+
+
+def evaluate(
+    run_dir: Path,
+    shards_dir: Path | None = None,
+    split: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> EvaluateReport:
+    """Judges a run's bundle on a split, and writes metrics, predictions, figures and the report.
+
+    Args:
+        run_dir: folder of the run.
+        shards_dir: folder of shards; None for those the run was trained on.
+        split: None for test where there is one, else validation.
+        on_progress: told how many samples are done.
+
+    Raises:
+        MissingRunError: there is no run at this place.
+        MissingBundleError: the run has not finished an epoch.
+        MissingShardsError: there are no shards.
+        UnknownNameError: the shards have no such split.
+        OtherSettingsError: the shards are not of the kind the network was trained for.
+    """
+    record = read_record(run_dir)
+    shards_dir = shards_dir if shards_dir is not None else record.shards_dir
+    index = read_index(shards_dir)
+    split, split_note = _choose_split(index, split)
+    predictor = Predictor.load(run_dir)
+    _check_fits(shards_dir, index, predictor.bundle)
+    notes = [split_note, *_warn(index, shards_dir, predictor.bundle, split)]
+    samples = read_split(shards_dir, index, split)
+    probabilities = predictor.predict(samples.images, on_progress)
+    metrics = measure(samples.labels, probabilities, index.class_names)
+    history = read_history(run_dir)
+    content = ReportContent(
+        run_dir=run_dir,
+        record=record,
+        bundle=predictor.bundle,
+        index=index,
+        shards_dir=shards_dir,
+        split=split,
+        metrics=metrics,
+        history=history,
+        samples=samples,
+        probabilities=probabilities,
+        notes=tuple(notes),
+    )
+    files = {
+        run_dir / "predictions.csv": _predictions_csv(samples, probabilities, index).encode(),
+        run_dir / "figures" / "confusion.png": draw_confusion(metrics),
+        run_dir / "report.html": render_report(content).encode(),
+    }
+    if history:
+        curves = draw_curves(history, predictor.bundle.epoch)
+        files[run_dir / "figures" / "curves.png"] = curves
+    for path, data in files.items():
+        write_bytes(path, data)
+    metrics_path = _add_metrics(run_dir, split, metrics)
+    return EvaluateReport(
+        run_dir=run_dir,
+        split=split,
+        metrics=metrics,
+        notes=tuple(notes),
+        report_path=run_dir / "report.html",
+        written=(*files, metrics_path),
+    )
+
+
+def _choose_split(index: ShardIndex, split: str | None) -> tuple[str, str]:
+    if split is not None:
+        if split not in index.splits:
+            raise UnknownNameError("split", split, index.splits)
+        extra = " It was learned from: this says nothing of new faces." * (split == "train")
+        return split, f"Judged on the {split} split, as asked.{extra}"
+    if "test" in index.splits:
+        return "test", "Judged on the test split, which training never looked at."
+    if "validation" in index.splits:
+        return "validation", (
+            "Judged on the validation split, because there is no test split. It chose the best "
+            "epoch, so the figures are a little too good."
+        )
+    raise SettingsError(
+        "the shards hold neither a test nor a validation split; "
+        "`--split train` judges what was learned by heart"
+    )
+
+
+def _check_fits(shards_dir: Path, index: ShardIndex, bundle: Bundle) -> None:
+    for name in ("class_names", "image_shape"):
+        ours, theirs = getattr(bundle, name), getattr(index, name)
+        if ours != theirs:
+            raise OtherSettingsError(
+                f"{shards_dir}: {name} {', '.join(map(str, theirs))}; the network was trained "
+                f"for {', '.join(map(str, ours))}"
+            )
+
+
+def _warn(index: ShardIndex, shards_dir: Path, bundle: Bundle, split: str) -> list[str]:
+    notes = []
+    if fingerprint_index(shards_dir) != bundle.index_sha256:
+        notes.append(
+            "These are not the shards the run was trained on: if samples of this split were "
+            "trained on there, the figures are too good."
+        )
+    groups = index.leakage.get("groups", 0)
+    if groups:
+        leaked = index.leakage.get("samples", {}).get(split, 0)
+        notes.append(
+            f"Leakage: {groups:,} groups of identical images stand in several splits of this "
+            f"data set, as it is published; {leaked:,} of their samples are in the {split} split."
+        )
+    return notes
+
+
+def _predictions_csv(
+    samples: Samples, probabilities: NDArray[np.float32], index: ShardIndex
+) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["key", "true", "predicted", *(f"p_{name}" for name in index.class_names)])
+    for key, label, row in zip(samples.keys, samples.labels, probabilities, strict=True):
+        names = (index.class_names[label], index.class_names[int(row.argmax())])
+        writer.writerow([str(key), *names, *(f"{value:.6f}" for value in row)])
+    return text.getvalue()
+
+
+def _add_metrics(run_dir: Path, split: str, metrics: Metrics) -> Path:
+    """Puts the metrics of one split beside those of the others."""
+    path = run_dir / "metrics.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    write_json(path, (known if isinstance(known, dict) else {}) | {split: metrics.to_json()})
+    return path

@@ -1,0 +1,144 @@
+"""One epoch: the batches it learns from, the chance it draws on, and what it costs."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from fer_models.augmentation import augment_images
+from fer_models.errors import DivergedError
+from fer_models.events import BatchDone, OnEvent
+from fer_models.plan import TrainPlan
+from fer_models.stream import ShardStream
+
+_SECONDS_BETWEEN_EVENTS = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What an epoch of training came to.
+
+    Attributes:
+        loss: mean of the weighted loss.
+        accuracy: share of right predictions while it was learning.
+        seconds: that it took.
+    """
+
+    loss: float
+    accuracy: float
+    seconds: float
+
+
+def compile_network(network: Any, plan: TrainPlan) -> None:
+    """Gives a network its optimizer and loss."""
+    rate: Any = plan.settings.learning_rate
+    if plan.settings.schedule == "cosine":
+        steps = plan.settings.epochs * plan.num_batches
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    network.compile(
+        optimizer=keras.optimizers.Adam(rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    network.optimizer.build(network.trainable_variables)
+
+
+def learning_rate(network: Any) -> float:
+    """The learning rate of the next step."""
+    return float(keras.ops.convert_to_numpy(network.optimizer.learning_rate))
+
+
+def fit_epoch(
+    network: Any, stream: ShardStream, plan: TrainPlan, epoch: int, on_event: OnEvent
+) -> Learned:
+    """Learns every training sample once.
+
+    What it does depends on the state of the network, the seed and `epoch` alone: a run that is
+    resumed draws the same order, augmentation and dropout as one that was never stopped.
+
+    Args:
+        network: compiled.
+        stream: of the train split.
+        plan: of the run.
+        epoch: counted from 0.
+        on_event: told of batches.
+
+    Raises:
+        DivergedError: the loss is no longer a number.
+        DamagedShardError: a shard is not what the index says.
+    """
+    seed_dropout(network, plan.settings.seed, epoch)
+    start = last = time.perf_counter()
+    losses = {"loss": math.nan, "accuracy": math.nan}
+
+    def tell(batch: int, logs: dict[str, float]) -> None:
+        nonlocal last
+        losses.update(logs)
+        if not math.isfinite(losses["loss"]):
+            raise DivergedError(
+                f"the loss became {losses['loss']} in epoch {epoch + 1}, batch {batch + 1}"
+            )
+        now = time.perf_counter()
+        if now - last >= _SECONDS_BETWEEN_EVENTS or batch + 1 == stream.num_batches:
+            last = now
+            done = min((batch + 1) * stream.settings.batch_size, stream.num_samples)
+            on_event(
+                BatchDone(
+                    epoch=epoch + 1,
+                    batch=batch + 1,
+                    num_batches=stream.num_batches,
+                    loss=losses["loss"],
+                    accuracy=losses["accuracy"],
+                    images_per_second=done / (now - start),
+                )
+            )
+
+    with stream.explain_damage():
+        network.fit(
+            training_batches(stream, plan, epoch),
+            shuffle=False,  # the stream does
+            verbose=0,
+            callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=tell)],
+        )
+    return Learned(**losses, seconds=time.perf_counter() - start)
+
+
+def training_batches(stream: ShardStream, plan: TrainPlan, epoch: int) -> Any:
+    """Dataset of (images, labels, weights) of one epoch, augmented."""
+    batches = stream.shuffled(epoch)
+    if plan.settings.augment is not None:
+        augment = plan.settings.augment
+        seed = _draw_seeds(plan.settings.seed, epoch, 1)[0].astype(np.int64)
+
+        def move(number: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
+            batch_seed = tf.stack([tf.constant(seed[0]), seed[1] + number])
+            return augment_images(batch[0], batch_seed, augment), batch[1]
+
+        batches = batches.enumerate().map(
+            move, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+    if plan.weights is not None:
+        weights = tf.constant(plan.weights)
+        batches = batches.map(lambda images, labels: (images, labels, tf.gather(weights, labels)))
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def seed_dropout(network: Any, seed: int, epoch: int) -> None:
+    """Puts every random generator inside a network into a state of its seed and epoch alone."""
+    weights = {id(variable) for variable in network.weights}
+    generators = [v for v in network.variables if id(v) not in weights and v.shape == (2,)]
+    for variable, state in zip(
+        generators, _draw_seeds(seed, epoch, len(generators) + 1)[1:], strict=True
+    ):
+        variable.assign(state.astype(variable.dtype))
+
+
+def _draw_seeds(seed: int, epoch: int, num_seeds: int) -> Any:
+    """Integers from 0 to 2**31 - 1 of shape (num_seeds, 2)."""
+    return np.random.default_rng((seed, epoch, 1)).integers(2**31, size=(num_seeds, 2))

@@ -1,0 +1,107 @@
+"""One shard file, decoded by TensorFlow's own operations; see `docs/shard-format.md`.
+
+A member of an NPZ archive is raw deflate, which TensorFlow does not read; with a gzip header
+before it and its CRC and size behind it, both known from the index, it is a gzip stream, which
+TensorFlow reads and checks.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from fer_data.shards.index import ShardEntry
+
+_GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+_ARRAYS = ("images", "labels")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardPlaces:
+    """Where the images and labels of some shards stand, as arrays that become tensors.
+
+    Attributes:
+        paths: bytes array of shape (num_shards,).
+        samples: int64 array of shape (num_shards,), samples of each shard.
+        numbers: int64 array of shape (num_shards, 2, 4): for images and labels the offset, the
+            compressed size, the size of the .npy header, and 1 where it is stored uncompressed.
+        trailers: bytes array of shape (num_shards, 2): CRC and raw size, as gzip ends.
+    """
+
+    paths: NDArray[np.object_]
+    samples: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    trailers: NDArray[np.object_]
+
+    def take(self, order: NDArray[np.int64]) -> ShardPlaces:
+        """The same shards in another order."""
+        return ShardPlaces(
+            paths=self.paths[order],
+            samples=self.samples[order],
+            numbers=self.numbers[order],
+            trailers=self.trailers[order],
+        )
+
+    def tensors(self) -> dict[str, Any]:
+        """The arrays by name, for `tf.data.Dataset.from_tensor_slices`."""
+        return {
+            "path": self.paths,
+            "samples": self.samples,
+            "numbers": self.numbers,
+            "trailers": self.trailers,
+        }
+
+
+def locate_shards(shards_dir: Path, shards: Sequence[ShardEntry]) -> ShardPlaces:
+    """Where the images and labels of `shards` stand."""
+    entries = [[shard.arrays[name] for name in _ARRAYS] for shard in shards]
+    numbers = [
+        [(e.offset, e.compressed_bytes, e.header_bytes, e.compression == "none") for e in pair]
+        for pair in entries
+    ]
+    trailers = [[struct.pack("<II", e.crc32, e.raw_bytes) for e in pair] for pair in entries]
+    return ShardPlaces(
+        paths=np.array([str(shards_dir / s.file).encode() for s in shards], object),
+        samples=np.array([shard.num_samples for shard in shards], np.int64),
+        numbers=np.array(numbers, np.int64).reshape(-1, 2, 4),
+        trailers=np.array(trailers, object).reshape(-1, 2),
+    )
+
+
+def decode_shard(place: dict[str, Any], image_shape: tuple[int, int, int]) -> tuple[Any, Any]:
+    """The images (n, H, W, C) and labels (n,) of one shard, in TensorFlow's own operations.
+
+    A wrong length fails in the reshape, a wrong bit in the CRC.
+
+    Args:
+        place: one element of `ShardPlaces.tensors`.
+        image_shape: height, width, channels.
+    """
+    data = tf.io.read_file(place["path"])
+    # (bytes,) -> (n, H, W, C)
+    pixels = tf.io.decode_raw(_read_member(data, place, 0), tf.uint8)
+    images = tf.reshape(pixels, tf.stack([place["samples"], *image_shape]))
+    images.set_shape((None, *image_shape))
+    labels = tf.io.decode_raw(_read_member(data, place, 1), tf.int64)
+    return images, tf.reshape(labels, place["samples"][tf.newaxis])
+
+
+def _read_member(data: Any, place: dict[str, Any], array: int) -> Any:
+    """The bytes of one array of a shard, without its .npy header."""
+    offset, size, header, stored = tf.unstack(place["numbers"][array])
+    member = tf.strings.substr(data, offset, size)
+    raw = tf.cond(
+        stored == 1,
+        lambda: member,
+        lambda: tf.io.decode_compressed(
+            tf.strings.join([_GZIP_HEADER, member, place["trailers"][array]]), "GZIP"
+        ),
+    )
+    return tf.strings.substr(raw, header, tf.cast(tf.strings.length(raw), tf.int64))

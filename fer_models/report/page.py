@@ -1,0 +1,191 @@
+"""The HTML report: one page that needs nothing from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from numpy.typing import NDArray
+
+from fer_data.shards.index import ShardIndex
+from fer_data.shards.reader import Samples
+from fer_models.bundle import Bundle
+from fer_models.metrics import Metrics
+from fer_models.report.curves import learning_charts
+from fer_models.report.gallery import sure_and_right, sure_and_wrong
+from fer_models.run import HistoryRow, RunRecord, ferkit_version
+
+_NUM_CONFUSIONS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportContent:
+    """All that a report tells of.
+
+    Attributes:
+        run_dir: folder of the run.
+        record: what the run was asked for.
+        bundle: what came out.
+        index: of the shards that were judged on.
+        shards_dir: their folder.
+        split: that was judged.
+        metrics: how good it is.
+        history: the epochs.
+        samples: of the split.
+        probabilities: float32 array of shape (num_samples, num_classes).
+        notes: what a reader should know, a sentence each.
+    """
+
+    run_dir: Path
+    record: RunRecord
+    bundle: Bundle
+    index: ShardIndex
+    shards_dir: Path
+    split: str
+    metrics: Metrics
+    history: tuple[HistoryRow, ...]
+    samples: Samples
+    probabilities: NDArray[np.float32]
+    notes: tuple[str, ...]
+
+
+def render_report(content: ReportContent) -> str:
+    """The page, as UTF-8 HTML; every name and key in it is escaped."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters |= {"percent": _percent, "value": describe_value}
+    text = resources.files("fer_models.report").joinpath("report.html.jinja").read_text("utf-8")
+    names = content.index.class_names
+    shown = (content.samples, content.probabilities, names)
+    return environment.from_string(text).render(
+        content=content,
+        metrics=content.metrics,
+        cards=_cards(content.metrics),
+        rates=_rates(content.metrics),
+        confusions=worst_confusions(content.metrics),
+        charts=learning_charts(content.history, content.bundle.epoch),
+        right=sure_and_right(*shown),
+        wrong=sure_and_wrong(*shown),
+        balance=_balance(content.index),
+        splits=[(split, content.index.num_samples(split)) for split in content.index.splits],
+        settings=_settings(content),
+        commands=_commands(content),
+        version=ferkit_version(),
+    )
+
+
+def _cards(metrics: Metrics) -> list[dict[str, Any]]:
+    balanced = metrics.chance_balanced_accuracy
+    return [
+        {"name": "macro-F1", "value": metrics.macro_f1, "chance": balanced, "bar": True},
+        {
+            "name": "balanced accuracy",
+            "value": metrics.balanced_accuracy,
+            "chance": balanced,
+            "bar": True,
+        },
+        {
+            "name": "accuracy",
+            "value": metrics.accuracy,
+            "chance": metrics.chance_accuracy,
+            "bar": True,
+        },
+        {
+            "name": "log-loss",
+            "value": metrics.log_loss,
+            "chance": float(np.log(len(metrics.classes))),
+            "bar": False,
+        },
+    ]
+
+
+def _rates(metrics: Metrics) -> list[list[tuple[float, int]]]:
+    """For each cell of the confusion matrix its share of the row, and its count."""
+    return [[(count / max(1, sum(row)), count) for count in row] for row in metrics.confusion]
+
+
+def worst_confusions(metrics: Metrics) -> list[tuple[str, str, float, int]]:
+    """What is mistaken for what most often: true class, predicted class, share of it, count."""
+    names = [c.class_name for c in metrics.classes]
+    cells = [
+        (names[row], names[column], rate, count)
+        for row, cells in enumerate(_rates(metrics))
+        for column, (rate, count) in enumerate(cells)
+        if row != column and count
+    ]
+    return sorted(cells, key=lambda cell: -cell[2])[:_NUM_CONFUSIONS]
+
+
+def _balance(index: ShardIndex) -> list[dict[str, Any]]:
+    """Training samples of each class, before and after balancing, with their class weights."""
+    counts = index.counts.get("train", {})
+    most = max((count.total for count in counts.values()), default=0) or 1
+    return [
+        {
+            "class_name": name,
+            "original": count.original,
+            "augmented": count.augmented,
+            "total": count.total,
+            "original_share": count.original / most,
+            "augmented_share": count.augmented / most,
+            "weight": index.class_weights["original"].get(name, 0.0),
+            "balanced_weight": index.class_weights["balanced"].get(name, 0.0),
+        }
+        for name, count in counts.items()
+    ]
+
+
+def _settings(content: ReportContent) -> list[tuple[str, str]]:
+    record, bundle = content.record, content.bundle
+    asked = record.settings.to_json() | {
+        "class_weights": record.class_weights,
+        "precision": record.precision,
+    }
+    return [
+        *((name.replace("_", " "), describe_value(value)) for name, value in asked.items()),
+        ("best epoch", str(bundle.epoch)),
+        ("images", f"{'x'.join(map(str, bundle.image_shape))}, {bundle.color}"),
+        ("shards", str(record.shards_dir)),
+        ("fingerprint of their index", record.index_sha256[:16]),
+        ("trained with", f"ferkit {record.ferkit_version}, Keras {bundle.keras_version}"),
+    ]
+
+
+def _commands(content: ReportContent) -> list[str]:
+    settings = content.record.settings
+    return [
+        f"fermodel train {content.record.shards_dir} --model {settings.model} "
+        f"--epochs {settings.epochs} --batch-size {settings.batch_size} "
+        f"--lr {settings.learning_rate:g} --schedule {settings.schedule} "
+        f"--{'no-' if settings.augment is None else ''}augment "
+        f"--class-weights {settings.class_weights} --precision {settings.precision} "
+        f"--patience {settings.patience} --seed {settings.seed}",
+        f"fermodel evaluate {content.run_dir} {content.shards_dir} --split {content.split}",
+    ]
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0%}"
+
+
+def describe_value(value: Any) -> str:
+    """A setting or a count in words.
+
+    Example:
+        >>> describe_value({"size": 48, "equalize": False, "names": ["a", "b"]})
+        'size 48, equalize no, names a, b'
+    """
+    if isinstance(value, Mapping):
+        parts = [f"{name} {describe_value(part)}" for name, part in value.items()]
+        return ", ".join(parts) or "none"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(describe_value, value)) or "none"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,205 @@
+"""The run folder: where a training run keeps what it was asked for and what came out.
+
+```
+runs/cnn4-001/
+  settings.json     what was asked for, of which shards, by which version; written first
+  history.csv       a line an epoch
+  checkpoints/      last.npz and best.npz
+  bundle/           what `predict` needs
+  metrics.json      how good it is, a split
+  predictions.csv   report.html   figures/      written by `evaluate`
+```
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from fer_data.errors import SettingsError
+from fer_data.shards.index import INDEX_NAME
+from fer_models.errors import DamagedRunError, MissingRunError
+from fer_models.files import write_json, write_text
+from fer_models.settings import TrainSettings, settings_from_json
+
+SETTINGS_NAME = "settings.json"
+RUNS_DIR = Path("runs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What a run was asked for: the content of `settings.json`.
+
+    Attributes:
+        settings: of the training.
+        shards_dir: the folder of shards, absolute.
+        index_sha256: fingerprint of its index.
+        class_weights: which ones `"auto"` came to: `"original"`, `"balanced"` or `"none"`.
+        precision: the dtype policy that `"auto"` came to.
+        ferkit_version: that trained.
+    """
+
+    settings: TrainSettings
+    shards_dir: Path
+    index_sha256: str
+    class_weights: str
+    precision: str
+    ferkit_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRow:
+    """One epoch of a run; what was not measured is None.
+
+    Attributes:
+        epoch: counted from 1.
+        loss: mean of the weighted training loss, while it was learning.
+        accuracy: of the training samples as they came, augmented.
+        validation_loss: log-loss of the validation split, without weights.
+        validation_accuracy: share of right predictions there.
+        validation_balanced_accuracy: mean recall of the classes there.
+        validation_macro_f1: mean F1 of the classes there.
+        learning_rate: at the end of the epoch.
+        seconds: of the epoch, validation included.
+        images_per_second: of the training alone.
+    """
+
+    epoch: int
+    loss: float
+    accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    validation_balanced_accuracy: float | None
+    validation_macro_f1: float | None
+    learning_rate: float
+    seconds: float
+    images_per_second: float
+
+
+def ferkit_version() -> str:
+    """The version of ferkit that runs."""
+    return version("ferkit")
+
+
+def fingerprint_index(shards_dir: Path) -> str:
+    """SHA-256 of the index of a folder of shards, hex."""
+    return hashlib.sha256((shards_dir / INDEX_NAME).read_bytes()).hexdigest()
+
+
+def claim_run_dir(run_dir: Path | None, model: str) -> Path:
+    """Makes the folder of a new run, and returns it.
+
+    Args:
+        run_dir: where it should stand; None for the next of `runs/<model>-001`, `-002`, ….
+            Where something stands already, the next free number is taken.
+        model: name of the network.
+    """
+    if run_dir is not None and (not run_dir.exists() or _is_empty_dir(run_dir)):
+        run_dir.mkdir(parents=True, exist_ok=True)
+        return run_dir
+    wanted = run_dir if run_dir is not None else RUNS_DIR / f"{model}-001"
+    stem = re.sub(r"-\d{3,}$", "", wanted.name)
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    taken = [
+        int(match[1])
+        for path in wanted.parent.iterdir()
+        if (match := re.fullmatch(re.escape(stem) + r"-(\d{3,})", path.name))
+    ]
+    number = max(taken, default=0 if run_dir is None else 1)
+    while True:
+        number += 1
+        free = wanted.with_name(f"{stem}-{number:03d}")
+        try:
+            free.mkdir()
+        except FileExistsError:
+            continue
+        return free
+
+
+def newest_run(runs_dir: Path = RUNS_DIR) -> Path:
+    """The run that was started last.
+
+    Raises:
+        MissingRunError: there is none.
+    """
+    found = list(runs_dir.glob(f"*/{SETTINGS_NAME}")) if runs_dir.is_dir() else []
+    if not found:
+        raise MissingRunError(f"{runs_dir}: no run in it; `fermodel train shards` makes one")
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, path)).parent
+
+
+def write_record(run_dir: Path, record: RunRecord) -> None:
+    """Writes `settings.json`."""
+    fields = dataclasses.asdict(record) | {"shards_dir": str(record.shards_dir)}
+    write_json(run_dir / SETTINGS_NAME, fields)
+
+
+def read_record(run_dir: Path) -> RunRecord:
+    """What a run was asked for.
+
+    Raises:
+        MissingRunError: there is no run at this place.
+        DamagedRunError: its settings cannot be read.
+    """
+    path = run_dir / SETTINGS_NAME
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        settings = settings_from_json(fields.pop("settings"))
+        return RunRecord(settings=settings, shards_dir=Path(fields.pop("shards_dir")), **fields)
+    except (FileNotFoundError, NotADirectoryError):
+        what = f"no {SETTINGS_NAME} in it" if run_dir.exists() else "no such folder"
+        raise MissingRunError(
+            f"{run_dir}: {what}; expected a run as `fermodel train` makes it"
+        ) from None
+    except (ValueError, TypeError, KeyError, AttributeError, SettingsError) as error:
+        raise DamagedRunError(f"{path}: cannot be read ({error}); train again") from None
+
+
+def write_history(run_dir: Path, history: Sequence[HistoryRow]) -> None:
+    """Writes `history.csv`, a line an epoch."""
+    text = io.StringIO()
+    names = [field.name for field in dataclasses.fields(HistoryRow)]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    for row in history:
+        writer.writerow(
+            {
+                n: f"{v:.6g}" if isinstance(v, float) else v
+                for n, v in dataclasses.asdict(row).items()
+            }
+        )
+    write_text(run_dir / "history.csv", text.getvalue())
+
+
+def read_history(run_dir: Path) -> tuple[HistoryRow, ...]:
+    """The epochs of a run; none where it has not finished one.
+
+    Raises:
+        DamagedRunError: `history.csv` cannot be read.
+    """
+    path = run_dir / "history.csv"
+    if not path.exists():
+        return ()
+    try:
+        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+        return tuple(history_row({n: v or None for n, v in row.items()}) for row in rows)
+    except (ValueError, TypeError) as error:
+        raise DamagedRunError(f"{path}: cannot be read ({error})") from None
+
+
+def history_row(fields: dict[str, str | None]) -> HistoryRow:
+    """One epoch from its fields as text."""
+    numbers = {n: None if v is None else float(v) for n, v in fields.items() if n != "epoch"}
+    return HistoryRow(epoch=int(fields["epoch"] or ""), **numbers)  # type: ignore[arg-type]
+
+
+def _is_empty_dir(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())

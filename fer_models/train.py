@@ -1,0 +1,111 @@
+"""Training: shards in, a run folder out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fer_models.errors import OtherSettingsError
+from fer_models.events import OnEvent, ignore_event
+from fer_models.fitting import compile_network
+from fer_models.plan import TrainPlan, plan_training
+from fer_models.run import (
+    RunRecord,
+    claim_run_dir,
+    ferkit_version,
+    fingerprint_index,
+    read_record,
+    write_record,
+)
+from fer_models.session import TrainingRun, TrainReport, build_planned
+from fer_models.settings import TrainSettings, changed_settings
+from fer_models.stream import ShardStream, StreamSettings
+
+_JUDGE_BATCH_SIZE = 256
+
+
+def train(
+    shards_dir: Path,
+    run_dir: Path | None,
+    settings: TrainSettings,
+    on_event: OnEvent = ignore_event,
+    *,
+    resume: bool = False,
+) -> TrainReport:
+    """Trains a network on shards and writes a run folder; see `fer_models.run`.
+
+    The best epoch is the one with the highest macro-F1 on the validation split: it is what
+    `evaluate` judges by, and unlike the loss it does not suffer from the class weights, and
+    unlike the accuracy it does not overlook rare classes. Without a validation split it is the
+    one with the lowest training loss.
+
+    Each finished epoch is saved. Ctrl-C ends the run after the last one, with a bundle of the
+    best; `resume` goes on from there, and comes to the same weights as a run never interrupted
+    where the device computes the same sum twice the same way, as CPUs do.
+
+    Sets Keras' global seed, from which the first weights are drawn.
+
+    Args:
+        shards_dir: folder of shards.
+        run_dir: folder of the run; None takes the next of `runs/<model>-001`. One in use is
+            left alone and a free number taken, unless `resume`.
+        settings: of the training; with `resume` those of the run.
+        on_event: told how it goes on.
+        resume: go on with the run in `run_dir`.
+
+    Raises:
+        UnknownNameError: there is no such network.
+        MissingShardsError: there are no shards at this place.
+        DamagedShardError: a shard is not what the index says.
+        MissingRunError: there is nothing to resume.
+        OtherSettingsError: the run to resume had other settings or shards.
+        DivergedError: the loss is no longer a number; the best epoch is kept in the bundle.
+    """
+    plan = plan_training(shards_dir, settings)
+    if resume and run_dir is not None:
+        _check_same(run_dir, shards_dir, plan)
+    streams = {
+        split: ShardStream(
+            shards_dir,
+            plan.index,
+            split,
+            StreamSettings(
+                batch_size=settings.batch_size if split == "train" else _JUDGE_BATCH_SIZE,
+                seed=settings.seed,
+            ),
+        )
+        for split in ("train", "validation")
+        if plan.index.num_samples(split)
+    }
+    network = build_planned(plan, plan.precision)
+    compile_network(network, plan)
+    if not resume or run_dir is None:
+        run_dir = claim_run_dir(run_dir, settings.model)
+        write_record(run_dir, _record(shards_dir, plan))
+    return TrainingRun(run_dir, plan, network, streams, on_event).train()
+
+
+def _check_same(run_dir: Path, shards_dir: Path, plan: TrainPlan) -> None:
+    """Refuses to go on with a run under other settings or on other shards."""
+    before, now = read_record(run_dir), _record(shards_dir, plan)
+    changes = changed_settings(now.settings, before.settings)
+    if changes:
+        raise OtherSettingsError(
+            f"{run_dir}: was started with {'; '.join(changes)}. "
+            "Resume it with the same settings, or start a new run without --resume"
+        )
+    if before.index_sha256 != now.index_sha256:
+        raise OtherSettingsError(
+            f"{run_dir}: was started on other shards than {shards_dir} holds now "
+            f"(it used {before.shards_dir}). Start a new run without --resume"
+        )
+
+
+def _record(shards_dir: Path, plan: TrainPlan) -> RunRecord:
+    return RunRecord(
+        settings=plan.settings,
+        shards_dir=shards_dir.resolve(),
+        index_sha256=fingerprint_index(shards_dir),
+        class_weights=plan.class_weights,
+        precision=plan.precision,
+        ferkit_version=ferkit_version(),
+    )

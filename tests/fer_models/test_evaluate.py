@@ -1,0 +1,133 @@
+"""Evaluation: what it writes, what it says, and that names cannot break its page."""
+
+from __future__ import annotations
+
+import csv
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from fer_data.errors import SettingsError, UnknownNameError
+from fer_models import session, train
+from fer_models.errors import MissingRunError, OtherSettingsError
+from fer_models.evaluate import evaluate
+from fer_models.report.curves import nice_ticks
+from fer_models.settings import TrainSettings
+
+SHAPE = (8, 8, 1)
+NAMES = ("<script>alert(1)</script>", "Ärger & Wut", '"happy" $x$')
+SETTINGS = TrainSettings(epochs=2, batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, shard_writer):
+    """A run on shards whose class names are as bad as can be."""
+    import keras
+
+    def build(name, spec):
+        return keras.Sequential(
+            [
+                keras.Input(spec.image_shape, dtype="uint8"),
+                keras.layers.Rescaling(1 / 255.0),
+                keras.layers.Flatten(),
+                keras.layers.Dense(spec.num_classes, activation="softmax"),
+            ]
+        )
+
+    folder = tmp_path_factory.mktemp("evaluate")
+    sizes = {"train": [60], "validation": [30], "test": [25, 20]}
+    shard_writer(folder / "shards", sizes, image_shape=SHAPE, class_names=NAMES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "build_network", build)
+        train.train(folder / "shards", folder / "run", SETTINGS)
+    return folder
+
+
+class Page(HTMLParser):
+    """The tags, addresses and text of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.addresses, self.texts = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in {"src", "href"}]
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_evaluate_writes_all_it_promises(trained):
+    done = []
+    report = evaluate(trained / "run", on_progress=lambda *counts: done.append(counts))
+    run = trained / "run"
+    assert report.split == "test"
+    assert done[-1] == (45, 45)
+    assert {path.relative_to(run).as_posix() for path in report.written} == {
+        "predictions.csv",
+        "metrics.json",
+        "report.html",
+        "figures/confusion.png",
+        "figures/curves.png",
+    }
+    for path in report.written:
+        assert path.stat().st_size > 100
+    for path in (run / "figures").iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG")
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert set(metrics) == {"validation", "test"}
+    with (run / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 45
+    right = np.mean([row["true"] == row["predicted"] for row in rows])
+    assert metrics["test"]["accuracy"] == pytest.approx(right)
+    assert set(rows[0]) == {"key", "true", "predicted", *(f"p_{name}" for name in NAMES)}
+
+
+def test_the_page_escapes_names_and_fetches_nothing(trained):
+    page = Page(evaluate(trained / "run").report_path.read_text(encoding="utf-8"))
+    assert "script" not in page.tags
+    assert any(NAMES[0] in text for text in page.texts)
+    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
+    text = (trained / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Ärger &amp; Wut" in text
+    assert "http" not in text.replace("http-equiv", "")
+    assert "url(" not in text
+
+
+def test_without_a_test_split_validation_is_judged_and_said(trained, shard_writer, tmp_path):
+    sizes = {"train": [10], "validation": [30]}
+    shard_writer(tmp_path, sizes, image_shape=SHAPE, class_names=NAMES)
+    report = evaluate(trained / "run", tmp_path)
+    assert report.split == "validation"
+    assert any("because there is no test split" in note for note in report.notes)
+    assert any("not the shards the run was trained on" in note for note in report.notes)
+
+
+def test_shards_without_a_split_to_judge_on_are_refused(trained, shard_writer, tmp_path):
+    shard_writer(tmp_path, {"train": [10]}, image_shape=SHAPE, class_names=NAMES)
+    with pytest.raises(SettingsError, match="neither a test nor a validation split"):
+        evaluate(trained / "run", tmp_path)
+    assert evaluate(trained / "run", tmp_path, "train").split == "train"
+    with pytest.raises(UnknownNameError, match='unknown split "tset"'):
+        evaluate(trained / "run", split="tset")
+
+
+def test_shards_of_another_kind_are_refused(trained, shard_writer, tmp_path):
+    shard_writer(tmp_path, {"test": [10]}, image_shape=SHAPE)
+    with pytest.raises(OtherSettingsError, match="class_names anger"):
+        evaluate(trained / "run", tmp_path)
+    with pytest.raises(MissingRunError, match="no such folder"):
+        evaluate(trained / "none")
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (0.3, 0.31), (1, 1), (0, 1e-9), (2, 900)])
+def test_ticks_are_few_and_enclose_the_values(low, high):
+    ticks = nice_ticks(low, high)
+    assert ticks[0] <= low + 1e-9
+    assert ticks[-1] >= high - 1e-9
+    assert 3 <= len(ticks) <= 8

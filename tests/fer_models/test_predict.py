@@ -1,0 +1,145 @@
+"""Bundles and predictions: good pictures, bad files, and what broken bundles say."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from fer_data.errors import SettingsError
+from fer_models.bundle import read_bundle, write_bundle
+from fer_models.errors import DamagedBundleError, MissingBundleError, MissingPicturesError
+from fer_models.predict import Predictor, find_pictures, predict_files
+
+
+@pytest.fixture(scope="module")
+def bundle_dir(tmp_path_factory, shard_writer):
+    import keras
+
+    run_dir = tmp_path_factory.mktemp("run")
+    index = shard_writer(tmp_path_factory.mktemp("shards"), {"train": [4]}, image_shape=(16, 16, 1))
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential(
+        [
+            keras.Input(index.image_shape, dtype="uint8"),
+            keras.layers.Rescaling(1 / 255.0),
+            keras.layers.Flatten(),
+            keras.layers.Dense(len(index.class_names), activation="softmax"),
+        ]
+    )
+    return write_bundle(run_dir, network, index, model="tiny", index_sha256="00", epoch=1)
+
+
+def write_picture(path, shape=(20, 30, 3)):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+    return path
+
+
+def test_a_bundle_is_enough_to_predict(bundle_dir):
+    predictor = Predictor.load(bundle_dir)
+    assert Predictor.load(bundle_dir.parent).bundle == predictor.bundle
+    images = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 1), dtype=np.uint8)
+    done = []
+    probabilities = predictor.predict(images, lambda *counts: done.append(counts))
+    assert probabilities.shape == (5, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert done == [(5, 5)]
+    assert predictor.predict(images[:0]).shape == (0, 3)
+
+
+@pytest.mark.parametrize("images", [np.zeros((1, 8, 8, 1), np.uint8), np.zeros((1, 16, 16, 1))])
+def test_pixels_of_another_form_are_refused(bundle_dir, images):
+    with pytest.raises(SettingsError, match="expected uint8 images of shape"):
+        Predictor.load(bundle_dir).predict(images)
+
+
+def test_bad_files_are_rows_with_a_reason(bundle_dir, tmp_path):
+    good = write_picture(tmp_path / "faces" / "gut-ä.png")
+    write_picture(tmp_path / "faces" / ".hidden.png")
+    (tmp_path / "faces" / "empty.png").touch()
+    (tmp_path / "faces" / "text.jpg").write_text("no picture")
+    cut = write_picture(tmp_path / "faces" / "cut.png")
+    cut.write_bytes(cut.read_bytes()[:200])
+    (tmp_path / "faces" / "gone.png").symlink_to(tmp_path / "nothing")
+    (tmp_path / "faces" / "loop").symlink_to(tmp_path / "faces")
+    report = predict_files(bundle_dir, [tmp_path / "faces", good])
+    rows = {row.path.name: row for row in report.predictions}
+    assert len(rows) == len(report.predictions) == 5
+    assert report.num_failed == 4
+    assert rows[good.name].class_name in report.class_names
+    assert rows[good.name].probability == max(rows[good.name].probabilities)
+    assert rows["empty.png"].reason == "empty"
+    assert rows["text.jpg"].reason == "not-an-image"
+    assert rows["cut.png"].reason in {"truncated", "corrupt"}
+    assert rows["gone.png"].reason == "unreadable"
+    assert json.dumps(report.to_json())
+
+
+def test_a_picture_is_prepared_as_in_training(bundle_dir, tmp_path):
+    """The same pixels give the same probabilities, as a file or as an array."""
+    predictor = Predictor.load(bundle_dir)
+    pixels = np.random.default_rng(2).integers(0, 256, (16, 16, 1), dtype=np.uint8)
+    path = tmp_path / "same.png"
+    path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+    row = predict_files(bundle_dir, [path]).predictions[0]
+    np.testing.assert_allclose(row.probabilities, predictor.predict(pixels[None])[0], rtol=1e-5)
+
+
+def test_nothing_to_predict_on_is_one_clear_error(bundle_dir, tmp_path):
+    with pytest.raises(MissingPicturesError, match="no such file or folder"):
+        predict_files(bundle_dir, [tmp_path / "none.png"])
+    with pytest.raises(MissingPicturesError, match="no files; expected pictures"):
+        find_pictures([tmp_path])
+
+
+def test_a_missing_bundle_says_what_to_do(tmp_path):
+    with pytest.raises(MissingBundleError, match=r"no such folder.*Expected a run or a bundle"):
+        Predictor.load(tmp_path / "none")
+    with pytest.raises(MissingBundleError, match=r"no bundle\.json in it"):
+        Predictor.load(tmp_path)
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(MissingBundleError, match="fermodel train --resume --run"):
+        Predictor.load(tmp_path)
+
+
+@pytest.fixture
+def copied_bundle(bundle_dir, tmp_path):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in bundle_dir.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    return copy
+
+
+def test_a_cut_network_is_one_clear_error(copied_bundle):
+    path = copied_bundle / "model.keras"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DamagedBundleError, match=r"model\.keras: not the file that was written"):
+        Predictor.load(copied_bundle)
+    path.unlink()
+    with pytest.raises(DamagedBundleError, match=r"model\.keras: No such file"):
+        Predictor.load(copied_bundle)
+
+
+def test_a_network_that_keras_cannot_load_is_one_clear_error(copied_bundle):
+    import hashlib
+
+    (copied_bundle / "model.keras").write_bytes(b"no network")
+    bundle = dataclasses.replace(
+        read_bundle(copied_bundle), model_sha256=hashlib.sha256(b"no network").hexdigest()
+    )
+    (copied_bundle / "bundle.json").write_text(json.dumps(dataclasses.asdict(bundle)))
+    with pytest.raises(DamagedBundleError, match="Keras cannot load it"):
+        Predictor.load(copied_bundle)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": "zip", "format_version": 1}'])
+def test_a_broken_bundle_json_is_one_clear_error(copied_bundle, text):
+    (copied_bundle / "bundle.json").write_text(text)
+    with pytest.raises(DamagedBundleError, match=r"bundle\.json"):
+        Predictor.load(copied_bundle)

@@ -1,0 +1,308 @@
+"""Training: what a run folder holds, when it stops, and that a resumed run is the same run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from fer_data.errors import DamagedShardError, MissingShardsError, SettingsError, UnknownNameError
+from fer_models import fitting, session, train, zoo
+from fer_models.augmentation import AugmentSettings
+from fer_models.checkpoint import read_checkpoint
+from fer_models.errors import DamagedRunError, DivergedError, MissingRunError, OtherSettingsError
+from fer_models.events import BatchDone, EpochDone, RunStarted
+from fer_models.request import complete_request
+from fer_models.run import read_history, read_record
+from fer_models.settings import TrainSettings, settings_from_json
+
+SHAPE = (8, 8, 1)
+
+
+@pytest.fixture(autouse=True)
+def tiny_network(monkeypatch):
+    """A network that trains in no time, with all that makes resuming hard: dropout and norms."""
+    import keras
+    from keras import layers
+
+    def build(name, spec):
+        return keras.Sequential(
+            [
+                keras.Input(spec.image_shape, dtype="uint8"),
+                layers.Rescaling(1 / 255.0, dtype=spec.precision),
+                layers.Conv2D(6, 3, activation="relu", dtype=spec.precision),
+                layers.BatchNormalization(dtype=spec.precision),
+                layers.Dropout(0.25, dtype=spec.precision),
+                layers.Flatten(),
+                layers.Dropout(0.25, dtype=spec.precision),
+                layers.Dense(spec.num_classes, activation="softmax", dtype="float32"),
+            ]
+        )
+
+    monkeypatch.setattr(session, "build_network", build)
+
+
+def choose(**changes):
+    usual = TrainSettings(
+        epochs=4, batch_size=16, learning_rate=3e-3, augment=AugmentSettings(), seed=3
+    )
+    return dataclasses.replace(usual, **changes)
+
+
+@pytest.fixture
+def shards_dir(make_shards):
+    return make_shards({"train": [40, 40, 17], "validation": [30]}, image_shape=SHAPE)[0]
+
+
+class KilledError(Exception):
+    pass
+
+
+def kill_after(epoch):
+    def on_event(event):
+        if isinstance(event, BatchDone) and event.epoch == epoch + 1:
+            raise KilledError
+
+    return on_event
+
+
+def test_a_run_folder_holds_all_there_is_to_know(shards_dir, tmp_path):
+    events = []
+    report = train.train(shards_dir, tmp_path / "run", choose(), events.append)
+    assert isinstance(events[0], RunStarted)
+    assert [e.row.epoch for e in events if isinstance(e, EpochDone)] == [1, 2, 3, 4]
+    assert report.stopped == "finished"
+    run = tmp_path / "run"
+    assert {path.name for path in run.iterdir()} == {
+        "settings.json",
+        "history.csv",
+        "metrics.json",
+        "checkpoints",
+        "bundle",
+    }
+    assert read_record(run).settings == choose()
+    assert read_record(run).shards_dir == shards_dir.resolve()
+    history = read_history(run)
+    assert [row.epoch for row in history] == [1, 2, 3, 4]
+    best = max(history, key=lambda row: row.validation_macro_f1)
+    assert report.best_epoch == best.epoch
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["validation"]["macro_f1"] == pytest.approx(best.validation_macro_f1, rel=1e-4)
+    bundle = json.loads((run / "bundle" / "bundle.json").read_text())
+    assert bundle["epoch"] == best.epoch
+    assert not list(run.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_killed_and_resumed_run_is_the_same_run(shards_dir, tmp_path, schedule):
+    settings = choose(schedule=schedule)
+    whole = train.train(shards_dir, tmp_path / "whole", settings)
+    with pytest.raises(KilledError):
+        train.train(shards_dir, tmp_path / "killed", settings, kill_after(2))
+    assert len(read_history(tmp_path / "killed")) == 2
+    events = []
+    resumed = train.train(shards_dir, tmp_path / "killed", settings, events.append, resume=True)
+    assert events[0].epochs_done == 2
+    first = read_checkpoint(tmp_path / "whole" / "checkpoints" / "last.npz")
+    second = read_checkpoint(tmp_path / "killed" / "checkpoints" / "last.npz")
+    for ours, theirs in zip(
+        first.weights + first.optimizer, second.weights + second.optimizer, strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+    assert resumed.best_epoch == whole.best_epoch
+    for ours, theirs in zip(whole.history, resumed.history, strict=True):
+        assert ours.loss == pytest.approx(theirs.loss, rel=1e-5)
+
+
+def test_same_seed_same_run_and_another_seed_another(shards_dir, tmp_path):
+    losses = [
+        train.train(shards_dir, tmp_path / str(n), choose(seed=seed, epochs=1)).history[0].loss
+        for n, seed in enumerate((1, 1, 2))
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert losses[0] != pytest.approx(losses[2], rel=1e-3)
+
+
+def test_resuming_a_finished_run_changes_nothing(shards_dir, tmp_path):
+    first = train.train(shards_dir, tmp_path / "run", choose(epochs=2))
+    again = train.train(shards_dir, tmp_path / "run", choose(epochs=2), resume=True)
+    assert [row.epoch for row in again.history] == [1, 2]
+    assert again.best_epoch == first.best_epoch
+
+
+def test_a_run_killed_in_its_first_epoch_resumes_from_the_start(shards_dir, tmp_path):
+    with pytest.raises(KilledError):
+        train.train(shards_dir, tmp_path / "run", choose(epochs=1), kill_after(0))
+    report = train.train(shards_dir, tmp_path / "run", choose(epochs=1), resume=True)
+    assert len(report.history) == 1
+
+
+def test_resuming_with_other_settings_is_refused(shards_dir, tmp_path):
+    train.train(shards_dir, tmp_path / "run", choose(epochs=1))
+    with pytest.raises(OtherSettingsError, match=r"learning_rate 0\.003, not 0\.5"):
+        train.train(shards_dir, tmp_path / "run", choose(epochs=1, learning_rate=0.5), resume=True)
+
+
+def test_resuming_on_other_shards_is_refused(shards_dir, make_shards, tmp_path):
+    train.train(shards_dir, tmp_path / "run", choose(epochs=1))
+    others, _ = make_shards({"train": [20]}, "others", image_shape=SHAPE)
+    with pytest.raises(OtherSettingsError, match="other shards"):
+        train.train(others, tmp_path / "run", choose(epochs=1), resume=True)
+    with pytest.raises(MissingRunError, match="no such folder"):
+        train.train(shards_dir, tmp_path / "none", choose(), resume=True)
+
+
+def test_a_cut_checkpoint_is_one_clear_error(shards_dir, tmp_path):
+    train.train(shards_dir, tmp_path / "run", choose(epochs=1))
+    path = tmp_path / "run" / "checkpoints" / "last.npz"
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(DamagedRunError, match=r"last\.npz"):
+        train.train(shards_dir, tmp_path / "run", choose(epochs=1), resume=True)
+
+
+def test_a_run_folder_in_use_is_left_alone(shards_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = choose(epochs=1)
+    assert str(train.train(shards_dir, None, settings).run_dir) == "runs/cnn4-001"
+    assert str(train.train(shards_dir, None, settings).run_dir) == "runs/cnn4-002"
+    (tmp_path / "mine").mkdir()
+    assert train.train(shards_dir, tmp_path / "mine", settings).run_dir.name == "mine"
+    assert train.train(shards_dir, tmp_path / "mine", settings).run_dir.name == "mine-002"
+
+
+def test_ctrl_c_keeps_the_finished_epochs_and_a_bundle(shards_dir, tmp_path):
+    def on_event(event):
+        if isinstance(event, BatchDone) and event.epoch == 2:
+            raise KeyboardInterrupt
+
+    report = train.train(shards_dir, tmp_path / "run", choose(), on_event)
+    assert (report.stopped, len(report.history), report.best_epoch) == ("interrupted", 1, 1)
+    assert (tmp_path / "run" / "bundle" / "bundle.json").exists()
+    assert train.train(shards_dir, tmp_path / "run", choose(), resume=True).stopped == "finished"
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_a_reason(shards_dir, tmp_path):
+    with pytest.raises(DivergedError, match=r"loss became .* in epoch .*smaller --lr than 1e\+38"):
+        train.train(shards_dir, tmp_path / "run", choose(learning_rate=1e38))
+
+
+def test_training_stops_when_nothing_gets_better(shards_dir, tmp_path):
+    report = train.train(
+        shards_dir, tmp_path / "run", choose(learning_rate=1e-12, epochs=9, patience=2)
+    )
+    assert report.stopped == "no better"
+    assert len(report.history) == report.best_epoch + 2
+
+
+def test_the_best_of_equal_epochs_is_the_earliest(shards_dir, tmp_path):
+    row = train.train(shards_dir, tmp_path / "run", choose(epochs=1)).history[0]
+    rows = [dataclasses.replace(row, epoch=n, validation_macro_f1=f) for n, f in
+            ((1, 0.2), (2, 0.5), (3, 0.5))]  # fmt: skip
+    assert session.best_epoch(tuple(rows)) == 2
+    unjudged = [dataclasses.replace(row, epoch=n, validation_macro_f1=None, loss=loss)
+                for n, loss in ((1, 0.5), (2, 0.3), (3, 0.4))]  # fmt: skip
+    assert session.best_epoch(tuple(unjudged)) == 2
+    assert session.best_epoch(()) == 0
+
+
+def test_without_validation_the_loss_decides_and_it_is_said(make_shards, tmp_path):
+    folder, _ = make_shards({"train": [50]}, image_shape=SHAPE)
+    events = []
+    report = train.train(folder, tmp_path / "run", choose(epochs=2), events.append)
+    assert report.validation is None
+    assert any("No validation split" in note for note in events[0].notes)
+    assert read_history(tmp_path / "run")[0].validation_loss is None
+
+
+def test_class_weights_follow_the_augmented_samples(make_shards, tmp_path):
+    notes = {}
+    for augmented in (0, 3):
+        folder, _ = make_shards(
+            {"train": [50]}, f"with-{augmented}", augmented=augmented, image_shape=SHAPE
+        )
+        events = []
+        train.train(folder, tmp_path / str(augmented), choose(epochs=1), events.append)
+        notes[augmented] = events[0].notes[0]
+    assert notes[0].startswith("Class weights: original, because")
+    assert notes[3].startswith("Class weights: balanced, because")
+
+
+def test_the_network_learns(make_shards, tmp_path):
+    folder, _ = make_shards({"train": [200], "validation": [60]}, image_shape=SHAPE)
+    report = train.train(
+        folder, tmp_path / "run", choose(epochs=12, learning_rate=1e-2, augment=None)
+    )
+    assert report.validation.macro_f1 > 0.8
+
+
+def test_bfloat16_trains_and_the_bundle_is_float32(shards_dir, tmp_path):
+    from fer_models.bundle import load_network, read_bundle
+
+    train.train(shards_dir, tmp_path / "run", choose(epochs=1, precision="mixed_bfloat16"))
+    bundle_dir = tmp_path / "run" / "bundle"
+    network = load_network(bundle_dir, read_bundle(bundle_dir))
+    assert {layer.compute_dtype for layer in network.layers} == {"float32"}
+
+
+def test_mistakes_are_told_before_anything_is_written(make_shards, tmp_path):
+    with pytest.raises(MissingShardsError, match="no such folder"):
+        train.train(tmp_path / "none", tmp_path / "run", choose())
+    folder, index = make_shards({"train": [20]}, image_shape=SHAPE)
+    with pytest.raises(UnknownNameError, match=r'unknown network "cnn5".*Did you mean "cnn4"'):
+        train.train(folder, tmp_path / "run", choose(model="cnn5"))
+    (folder / index.shards[0].file).unlink()
+    with pytest.raises(DamagedShardError, match=index.shards[0].file):
+        train.train(folder, tmp_path / "run", choose())
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_survive_their_json():
+    for settings in (choose(), choose(augment=None, schedule="cosine")):
+        assert settings_from_json(json.loads(json.dumps(settings.to_json()))) == settings
+    with pytest.raises(SettingsError, match="not the settings of a training run"):
+        settings_from_json({"speed": 3})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("epochs", 0, "epochs must be 1 or more; received 0"),
+        ("patience", -1, "patience must be 0 or more; received -1"),
+        ("learning_rate", 0.0, "learning_rate must be above 0; received 0.0"),
+        ("class_weights", "balance", 'Did you mean "balanced"'),
+    ],
+)
+def test_wrong_settings_are_refused(field, value, message):
+    with pytest.raises(SettingsError, match=message):
+        choose(**{field: value})
+
+
+def test_a_request_is_completed_by_defaults_or_by_the_run(shards_dir, tmp_path, monkeypatch):
+    asked = complete_request(shards_dir, None, {"epochs": 5, "augment": False}, resume=False)
+    assert asked.settings == dataclasses.replace(
+        zoo.network_defaults("cnn4"), epochs=5, augment=None
+    )
+    train.train(shards_dir, tmp_path / "run", choose(epochs=1))
+    asked = complete_request(None, tmp_path / "run", {"epochs": None}, resume=True)
+    assert (asked.settings, asked.shards_dir) == (choose(epochs=1), shards_dir.resolve())
+    with pytest.raises(MissingShardsError):
+        complete_request(tmp_path / "none", None, {}, resume=False)
+
+
+def test_dropout_draws_anew_each_epoch_and_the_same_again(shards_dir):
+    plan = train.plan_training(shards_dir, choose())
+    network = session.build_planned(plan, "float32")
+
+    def states():
+        weights = {id(w) for w in network.weights}
+        return [np.array(v) for v in network.variables if id(v) not in weights]
+
+    drawn = []
+    for epoch in (0, 1, 0):
+        fitting.seed_dropout(network, 5, epoch)
+        drawn.append(states())
+    assert len(drawn[0]) == 2
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+    assert (np.array(drawn[0]) != np.array(drawn[1])).all()
