@@ -189,6 +189,8 @@ def _padded(operation: Any, rim: int) -> _Change:
 
 
 def _pad(image: Image.Image, before: int, after: int) -> Image.Image:
-    pixels = np.asarray(image)
+    pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, -1)
     edge = cv2.BORDER_REPLICATE
-    return Image.fromarray(cv2.copyMakeBorder(pixels, before, after, before, after, edge))
+    padded = cv2.copyMakeBorder(pixels, before, after, before, after, edge)
+    size = (padded.shape[1], padded.shape[0])
+    return Image.frombuffer(image.mode, size, padded, "raw", image.mode, 0, 1)

@@ -26,8 +26,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fer_data.errors import DatasetError, MissingDatasetError, MissingStageError
-from fer_data.files import table_digest, write_file, write_table
+from fer_data.files import write_file
 from fer_data.image import ImageSettings
+from fer_data.tables import table_digest, write_table
 
 FORMAT = "ferkit-dataset"
 FORMAT_VERSION = 1

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from fer_data.dataset import REJECTED_SCHEMA, SAMPLES_SCHEMA, Dataset, DatasetInfo
 from fer_data.errors import ImageError, SourceError
-from fer_data.files import table_digest, write_array, write_table
+from fer_data.files import write_array
 from fer_data.image import ImageSettings, fit_pixels, prepare_image
 from fer_data.sources.raw import RawSample, Rejection, SourceBlock
+from fer_data.tables import table_digest, write_table
 
 #: Rejections for this reason are counted but hold nothing up: no one meant them as samples.
 HARMLESS_REASON = "hidden"

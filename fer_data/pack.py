@@ -20,12 +20,14 @@ from fer_data.dataset import Dataset, ferkit_version
 from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.executors import run_tasks
 from fer_data.files import write_file
+from fer_data.manifest import GENERIC
 from fer_data.pack_folder import begin_work, check_folder, end_work, is_whole, old_index
 from fer_data.pack_plan import PackPlan, cut, plan_pack
 from fer_data.pack_shard import ShardResult, ShardTask, make_shard
 from fer_data.shards.index import INDEX_NAME, ShardIndex, class_weights
 
 FORMATS = ("npz",)
+_PROCESSES_PAY = 50_000_000  # bytes of pixels; below it, starting them takes longer than the work
 _LINEAGE = ("ingest", "filter", "split", "balance")
 
 
@@ -102,7 +104,7 @@ def pack(
         dataset: split, and balanced if it shall be.
         out_dir: a new or empty folder, or one that was packed into before.
         settings: see `PackSettings`.
-        workers: processes; default: one a core.
+        workers: processes; default: one a core, or none but this one for a small data set.
         on_progress: called with (samples done, samples in all).
 
     Raises:
@@ -163,6 +165,8 @@ def _run(
     """The shards made, in the order of the tasks."""
     results: dict[int, ShardResult] = {}
     num_done, num_samples = 0, sum(len(task.samples) for task in tasks)
+    if workers is None and num_samples * math.prod(tasks[0].dataset.image_shape) < _PROCESSES_PAY:
+        workers = 1
     for number, result in run_tasks(make_shard, tasks, workers=workers):
         results[number] = result
         num_done += result.entry.num_samples
@@ -208,12 +212,11 @@ def _index(
     lineage: Mapping[str, Mapping[str, Any]],
     results: Sequence[ShardResult],
 ) -> ShardIndex:
-    source = dataset.info.sources[0]
     train = plan.counts.get("train", {})
     mean, std = _mean_and_std([r for r in results if r.entry.split == "train"], dataset, plan)
     return ShardIndex(
         ferkit_version=ferkit_version(),
-        name=source.manifest or source.name,
+        name=_name(dataset),
         class_names=dataset.class_names,
         image_shape=dataset.image_shape,
         seed=settings.seed,
@@ -228,6 +231,12 @@ def _index(
         lineage=lineage,
         shards=tuple(result.entry for result in results),
     )
+
+
+def _name(dataset: Dataset) -> str:
+    """What the data set is called: its sources' manifests, where they are known, or names."""
+    names = [s.name if s.manifest == GENERIC else s.manifest for s in dataset.info.sources]
+    return " + ".join(dict.fromkeys(names))
 
 
 def _mean_and_std(

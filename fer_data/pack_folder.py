@@ -14,7 +14,7 @@ from fer_data.shards.index import INDEX_NAME, SPLITS, ShardIndex, read_index
 _SHARD = rf"(?:{'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.npz"
 _SHARD_NAME = re.compile(_SHARD)
 # what a killed writer left, see `fer_data.files.write_file`
-_LEFTOVER_NAME = re.compile(rf"\.(?:{_SHARD}|{re.escape(INDEX_NAME)})(?:\.json)?\.\w+")
+_LEFTOVER_NAME = re.compile(rf"\.(?:{_SHARD}|{re.escape(INDEX_NAME)})(?:\.json)?\.\d+\.tmp")
 
 
 def check_folder(shards_dir: Path) -> None:

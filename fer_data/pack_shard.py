@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from fer_data.augment import augment_images
 from fer_data.dataset import Dataset, ferkit_version
 from fer_data.errors import DatasetError
-from fer_data.files import table_digest, write_file
+from fer_data.files import write_file
 from fer_data.operations import operations_from_json
 from fer_data.shards.index import FORMAT_VERSION, ShardEntry, shard_from_json
 from fer_data.shards.npz import encode_npz
+from fer_data.tables import table_digest
 
 #: Folder among the shards in which unfinished work is noted; gone when the index is written.
 WORK_DIR = ".pack"

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex
 from fer_models.errors import DamagedBundleError, MissingBundleError
-from fer_models.files import write_bytes, write_json
+from fer_models.files import write_json
 from fer_models.run import ferkit_version
 
 BUNDLE_DIR = "bundle"
@@ -92,7 +93,7 @@ def write_bundle(
         keras_version=keras.__version__,
         model_sha256=hashlib.sha256(data).hexdigest(),
     )
-    write_bytes(bundle_dir / MODEL_NAME, data)
+    write_file(bundle_dir / MODEL_NAME, data)
     write_json(bundle_dir / BUNDLE_NAME, dataclasses.asdict(bundle))
     return bundle_dir
 

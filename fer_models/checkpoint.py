@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_data.files import write_file
 from fer_models.errors import DamagedRunError
-from fer_models.files import write_bytes
 from fer_models.run import HistoryRow
 
 CHECKPOINTS_DIR = "checkpoints"
@@ -75,7 +75,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     history = json.dumps([dataclasses.asdict(row) for row in checkpoint.history])
     file = io.BytesIO()
     np.savez(file, **arrays, history=np.array(history))  # type: ignore[arg-type]
-    write_bytes(path, file.getvalue())
+    write_file(path, file.getvalue())
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_data.errors import SettingsError, UnknownNameError
+from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex, read_index
 from fer_data.shards.reader import Samples, read_split
 from fer_models.bundle import Bundle
 from fer_models.errors import OtherSettingsError
-from fer_models.files import write_bytes, write_json
+from fer_models.files import write_json
 from fer_models.metrics import Metrics, measure
 from fer_models.predict import OnProgress, Predictor
 from fer_models.report.figures import draw_confusion, draw_curves
@@ -111,7 +112,7 @@ def evaluate(
         curves = draw_curves(history, predictor.bundle.epoch)
         files[run_dir / "figures" / "curves.png"] = curves
     for path, data in files.items():
-        write_bytes(path, data)
+        write_file(path, data)
     metrics_path = _add_metrics(run_dir, split, metrics)
     return EvaluateReport(
         run_dir=run_dir,

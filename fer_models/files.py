@@ -1,30 +1,17 @@
-"""Files that are whole or not there: written beside their place, then renamed."""
+"""Texts of a run, written whole or not at all."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a file in one step, for whoever looks at its place; makes its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+from fer_data.files import write_file
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text in one step."""
-    write_bytes(path, text.encode("utf-8"))
+    write_file(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:

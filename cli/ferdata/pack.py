@@ -66,22 +66,20 @@ def pack(
 
 def _show(output: Output, report: PackReport) -> None:
     index = report.index
-    rows = []
+    sizes: dict[str, list[int]] = {}
     for split in index.splits:
         counts = index.counts[split].values()
         shards = index.split_shards(split)
-        rows.append(
-            [
-                split,
-                sum(count.original for count in counts),
-                sum(count.augmented for count in counts),
-                sum(count.total for count in counts),
-                len(shards),
-                sum(shard.bytes for shard in shards),
-            ]
-        )
+        sizes[split] = [
+            sum(count.original for count in counts),
+            sum(count.augmented for count in counts),
+            sum(count.total for count in counts),
+            len(shards),
+            sum(shard.bytes for shard in shards),
+        ]
     columns = ["split", "originals", "copies", "samples", "shards", "bytes"]
-    sums = [sum(int(row[number]) for row in rows) for number in range(1, len(columns))]
+    rows = [[split, *numbers] for split, numbers in sizes.items()]
+    sums = [sum(numbers) for numbers in zip(*sizes.values(), strict=True)]
     output.table(f"Shards in {report.shards_dir}", columns, rows, total=["all", *sums])
     if report.num_found:
         output.note(f"{report.num_found} shards were right already.")

@@ -106,10 +106,10 @@ def _show_report(out: Output, report: TrainReport) -> None:
     ]
     if report.validation is not None:
         rows += [
-            (name.replace("_", " "), f"{getattr(report.validation, name):.4f}")
+            (f"validation {name.replace('_', ' ')}", f"{getattr(report.validation, name):.4f}")
             for name in ("accuracy", "balanced_accuracy", "macro_f1", "log_loss")
         ]
-    out.table("Trained; the best epoch on the validation split", ("", "value"), rows)
+    out.table("Trained", ("", "value"), rows)
     if best:
         out.note(f"Wrote {report.run_dir / 'bundle'}")
     if report.stopped == "interrupted":

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +59,7 @@ def encode_npz(arrays: Mapping[str, NDArray[Any]]) -> EncodedShard:
     entries: dict[str, ArrayEntry] = {}
     for name, array in arrays.items():
         header, raw = _npy_bytes(name, array)
-        crc = zlib.crc32(raw)
+        crc = isal_zlib.crc32(raw)
         # -15: raw deflate, as a ZIP member is
         deflate = isal_zlib.compressobj(_DEFLATE_LEVEL, isal_zlib.DEFLATED, -15)
         compressed = deflate.compress(raw) + deflate.flush()
@@ -94,10 +93,11 @@ def _npy_bytes(name: str, array: NDArray[Any]) -> tuple[int, bytes]:
         raise SettingsError(f'array "{name}" holds Python objects; shards hold plain numbers')
     if array.nbytes > _MAX_BYTES // 2:
         raise SettingsError(f'array "{name}" has {array.nbytes} bytes; make the shards smaller')
-    buffer = io.BytesIO()
     little = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
-    np.lib.format.write_array(buffer, little, version=(1, 0), allow_pickle=False)
-    return buffer.tell() - little.nbytes, buffer.getvalue()
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(little))
+    # one buffer: the deflater's output depends on how its input is cut
+    return header.tell(), b"".join([header.getvalue(), little.reshape(-1).view(np.uint8).data])
 
 
 def decode_array(data: bytes, entry: ArrayEntry, where: str) -> NDArray[Any]:
@@ -121,7 +121,7 @@ def decode_array(data: bytes, entry: ArrayEntry, where: str) -> NDArray[Any]:
         raise DamagedShardError(
             f"{where}: holds {len(raw)} bytes; the index says {entry.raw_bytes}"
         )
-    if zlib.crc32(raw) != entry.crc32:
+    if isal_zlib.crc32(raw) != entry.crc32:
         raise DamagedShardError(f"{where}: checksum differs from the index")
     array = np.frombuffer(raw, dtype=np.dtype(entry.dtype), offset=entry.header_bytes)
     return array.reshape(entry.shape)

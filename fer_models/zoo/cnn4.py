@@ -17,6 +17,9 @@ from fer_models.zoo import NetworkSpec
 _FILTERS = (32, 64, 128, 256)
 _UNITS = (256, 512)
 _DROPOUT = 0.25
+# Keras' own .99 forgets so slowly that on a few thousand images an epoch the first eight epochs are
+# judged by statistics of the first weights; .9 catches up within one.
+_NORM_MOMENTUM = 0.9
 
 #: Published: Adam at a constant 1e-3, batches of 64, class weights, rotation 20 degrees, shift .1,
 #: zoom .2, flip. Here half of the movement and a rate that falls: the network ends in a single
@@ -47,7 +50,9 @@ def build(spec: NetworkSpec) -> Any:
     for number, filters in enumerate(_FILTERS, 1):
         network += [
             layers.Conv2D(filters, 3, activation="relu", dtype=dtype, name=f"conv{number}"),
-            layers.BatchNormalization(dtype=dtype, name=f"conv{number}_norm"),
+            layers.BatchNormalization(
+                momentum=_NORM_MOMENTUM, dtype=dtype, name=f"conv{number}_norm"
+            ),
             layers.MaxPooling2D(2, dtype=dtype, name=f"conv{number}_pool"),
             layers.Dropout(_DROPOUT, dtype=dtype, name=f"conv{number}_dropout"),
         ]
@@ -55,7 +60,9 @@ def build(spec: NetworkSpec) -> Any:
     for number, units in enumerate(_UNITS, 1):
         network += [
             layers.Dense(units, activation="relu", dtype=dtype, name=f"dense{number}"),
-            layers.BatchNormalization(dtype=dtype, name=f"dense{number}_norm"),
+            layers.BatchNormalization(
+                momentum=_NORM_MOMENTUM, dtype=dtype, name=f"dense{number}_norm"
+            ),
             layers.Dropout(_DROPOUT, dtype=dtype, name=f"dense{number}_dropout"),
         ]
     network.append(

@@ -12,8 +12,9 @@ import pytest
 
 from fer_data.dataset import SAMPLES_SCHEMA, Dataset, DatasetInfo, SourceRecord
 from fer_data.emotions import order_class_names
-from fer_data.files import write_array, write_table
+from fer_data.files import write_array
 from fer_data.image import ImageSettings
+from fer_data.tables import write_table
 from tests.conftest import face_pixels
 
 BLOCK = 32
@@ -59,7 +60,7 @@ def build_dataset(
     source = SourceRecord(
         name="src",
         kind="folder",
-        manifest="",
+        manifest="folders",
         num_files=len(rows),
         first_block=0,
         num_blocks=num_blocks,

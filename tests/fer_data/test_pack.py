@@ -307,8 +307,8 @@ def test_a_harmed_shard_of_an_unfinished_pack_is_made_again(
     work.mkdir()
     for shard in read_index(tmp_path / "whole").shards:
         (work / f"{shard.file}.json").write_text('{"fingerprint": "0"}')
-    (tmp_path / "cut" / ".train-00000-of-00013.npz.abc123").write_bytes(b"half")
-    (work / ".train-00000-of-00013.npz.json.abc123").write_bytes(b"half")
+    (tmp_path / "cut" / ".train-00000-of-00013.npz.123.tmp").write_bytes(b"half")
+    (work / ".train-00000-of-00013.npz.json.123.tmp").write_bytes(b"half")
     _, report = pack(prepared, tmp_path / "cut", SMALL, workers=1)
     assert report.num_found == 0
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
