@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -37,6 +38,7 @@ from fer_data.sources.opening import SourceSettings, open_source
 from fer_data.sources.raw import Source
 
 BLOCK_FILES = 512
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +251,7 @@ def _finish(
         sources=dataset.info.sources,
         num_blocks_done_before=num_done_before,
     )
+    _log_rejections(dataset, source.name)
     _check_rejections(report, settings, dataset)
     dataset = dataset.save(replace(dataset.info, class_names=ordered))
     digest = hashlib.sha256("".join(b["digest"] for b in blocks).encode()).hexdigest()
@@ -268,6 +271,14 @@ def _finish(
         "ingest", None, settings=stage, counts=counts, inputs=[], digest=digest
     )
     return dataset, report
+
+
+def _log_rejections(dataset: Dataset, source_name: str) -> None:
+    """Names every rejected file of one source, for those who want to see them."""
+    if _log.isEnabledFor(logging.INFO):
+        for row in dataset.rejected().to_pylist():
+            if row["source"] == source_name:
+                _log.info("rejected %s: %s, %s", row["path"], row["reason"], row["detail"])
 
 
 def _check_rejections(report: IngestReport, settings: IngestSettings, dataset: Dataset) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from fer_data.pack_shard import ShardResult, ShardTask, make_shard
 from fer_data.shards.index import INDEX_NAME, ShardIndex, class_weights
 
 FORMATS = ("npz",)
+_log = logging.getLogger(__name__)
 _PROCESSES_PAY = 50_000_000  # bytes of pixels; below it, starting them takes longer than the work
 _LINEAGE = ("ingest", "filter", "split", "balance")
 
@@ -170,6 +172,8 @@ def _run(
     for number, result in run_tasks(make_shard, tasks, workers=workers):
         results[number] = result
         num_done += result.entry.num_samples
+        verb = "found" if result.found else "wrote"
+        _log.info("%s %s: %d samples", verb, result.entry.file, result.entry.num_samples)
         if on_progress is not None:
             on_progress(num_done, num_samples)
     return [results[number] for number in range(len(tasks))]

@@ -13,6 +13,23 @@ from typing import Any, NoReturn
 import click
 
 
+def _set_verbosity(ctx: click.Context, param: click.Parameter, count: int) -> None:
+    """Lets the libraries' own words through: -v what they did, -vv how."""
+    for name in ("fer_data", "fer_models"):
+        logging.getLogger(name).setLevel(
+            [logging.WARNING, logging.INFO, logging.DEBUG][min(count, 2)]
+        )
+
+
+_VERBOSE = click.Option(
+    ["-v", "--verbose"],
+    count=True,
+    expose_value=False,
+    callback=_set_verbosity,
+    help="Say more: -v, -vv.",
+)
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported only when called.
 
@@ -35,6 +52,8 @@ class LazyGroup(click.Group):
         module, _, function = self._lazy[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), function)
         assert isinstance(command, click.Command)
+        if _VERBOSE not in command.params:
+            command.params.append(_VERBOSE)
         return command
 
     def resolve_command(
