@@ -113,6 +113,12 @@ def test_a_changed_mind_is_carried_through(work: Path) -> None:
     assert result_of(work, "status")["stages"]["pack"]["state"] == "stale"
 
 
+def test_verbose_names_every_rejected_file(work: Path) -> None:
+    (work / "raw" / "happy" / "bad.png").write_bytes(b"")
+    assert "bad.png" not in run(work, "ingest").stderr
+    assert "rejected happy/bad.png: empty" in run(work, "ingest", "-v").stderr
+
+
 def test_a_dry_run_writes_nothing(work: Path) -> None:
     run(work, "split")
     before = (work / "dataset" / "dataset.json").read_bytes()
