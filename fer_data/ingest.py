@@ -129,6 +129,11 @@ def ingest(
             kept, and the same command with a higher limit does no work twice.
         DatasetError: the folder is something else, or holds images of another form.
     """
+    if raw.is_dir() and dataset_dir.resolve().is_relative_to(raw.resolve()):
+        raise SettingsError(
+            f"{dataset_dir}: the data set would stand inside its own source {raw}; "
+            "name a folder elsewhere with --dataset"
+        )
     with open_source(raw, settings.source) as source:
         dataset, record = _enter_source(dataset_dir, source, settings)
         if on_source is not None:

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from fer_data.dataset import Dataset
-from fer_data.errors import DatasetError, SourceError, TooManyRejectionsError
+from fer_data.errors import DatasetError, SettingsError, SourceError, TooManyRejectionsError
 from fer_data.image import ImageSettings
 from fer_data.ingest import IngestSettings, ingest, inspect_source
 from fer_data.sources.opening import SourceSettings
@@ -231,6 +231,13 @@ def test_a_folder_of_other_things_is_not_written_into(
     with pytest.raises(DatasetError, match="holds files but no data set"):
         ingest_quietly(raw, tmp_path / "thesis")
     assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter1.tex"]
+
+
+def test_a_data_set_does_not_stand_in_its_own_source(class_folders: MakeFolders) -> None:
+    raw = class_folders({"happy": 2})
+    with pytest.raises(SettingsError, match="inside its own source"):
+        ingest_quietly(raw, raw / "dataset")
+    assert not (raw / "dataset").exists()
 
 
 @pytest.mark.parametrize(
