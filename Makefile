@@ -37,6 +37,8 @@ endif
 	cd $(DEMO) && $(BIN)/ferdata verify shards
 	cd $(DEMO) && $(BIN)/fermodel train shards/ --epochs $(EPOCHS)
 	cd $(DEMO) && $(BIN)/fermodel evaluate
+	@echo
+	@echo "The report: $(abspath $(DEMO))/runs/cnn4-001/report.html"
 
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup

@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from fer_models.evaluate import EvaluateReport
 
 
-@click.command(
-    epilog="Example: fermodel evaluate runs/cnn4-001 --split test",
-    short_help="Judge a trained network, and write its report.",
-)
+@click.command()
 @click.argument("run_dir", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @click.argument("shards_dir", metavar="[SHARDS]", required=False, type=click.Path(path_type=Path))
 @click.option("--split", help="Split to judge on.  [default: test, else validation]")
@@ -28,6 +25,11 @@ def evaluate(
     """Judge the run RUN (default: the newest of ./runs) on SHARDS (default: its own).
 
     Writes metrics, predictions, figures and one HTML report into the run.
+
+    \b
+    Example:
+      fermodel evaluate
+      fermodel evaluate runs/cnn4-001 --split validation
     """
     from fer_models.run import newest_run
     from fermodel.quiet import load_keras

@@ -22,11 +22,17 @@ COMMANDS = {
     cls=LazyGroup,
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: fermodel train shards/ && fermodel evaluate",
 )
 @click.version_option(package_name="ferkit", prog_name="fermodel")
 def fermodel() -> None:
-    """Train, judge and use facial-expression classifiers on shards from ferdata."""
+    """Train, judge and use facial-expression classifiers on shards from ferdata.
+
+    \b
+    Example:
+      fermodel train shards/
+      fermodel evaluate
+      fermodel predict runs/cnn4-001 photos/
+    """
 
 
 def main() -> NoReturn:

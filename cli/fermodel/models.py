@@ -11,10 +11,15 @@ from fercli.options import json_option
 from fercli.output import Output
 
 
-@click.command(epilog="Example: fermodel models", short_help="List the networks.")
+@click.command()
 @json_option
 def models(as_json: bool) -> None:
-    """List the networks that `fermodel train --model` knows."""
+    """List the networks that `fermodel train --model` knows.
+
+    \b
+    Example:
+      fermodel models
+    """
     out = Output(as_json=as_json)
     rows = [
         (

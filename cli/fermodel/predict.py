@@ -16,18 +16,21 @@ if TYPE_CHECKING:
     from fer_models.predict import PredictReport
 
 
-@click.command(
-    epilog="Example: fermodel predict runs/cnn4-001 face.jpg more-faces/",
-    short_help="Name the expression on picture files.",
-)
+@click.command()
 @click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
-@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line a file as CSV.")
 @json_option
 def predict(run_dir: Path, paths: tuple[Path, ...], as_csv: bool, as_json: bool) -> None:
     """Name the expression on each picture PATH with the network of the run or bundle RUN.
 
     Folders are walked. A picture is cut to its centre square: give faces.
+
+    \b
+    Example:
+      fermodel predict runs/cnn4-001 face.jpg more-faces/
     """
     from fer_models.bundle import find_bundle
     from fermodel.quiet import load_keras

@@ -24,10 +24,7 @@ _WHY = {
 }
 
 
-@click.command(
-    epilog="Example: fermodel train shards/ --model cnn4 --epochs 20 --run runs/first",
-    short_help="Train a network on shards.",
-)
+@click.command()
 @click.argument("shards_dir", metavar="[SHARDS]", required=False, type=click.Path(path_type=Path))
 @click.option("--model", help="Network; `fermodel models` lists them.  [default: cnn4]")
 @click.option("--epochs", type=int, help="At most so many.  [default: the network's]")
@@ -69,6 +66,12 @@ def train(
     """Train a network on the shards in the folder SHARDS (default: ./shards).
 
     Writes a run folder with the trained network, its history and its checkpoints.
+
+    \b
+    Example:
+      fermodel train shards/
+      fermodel train shards/ --epochs 20 --run runs/first
+      fermodel train --resume
     """
     from fer_models.request import complete_request
     from fermodel.progress import TrainProgress

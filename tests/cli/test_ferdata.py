@@ -157,6 +157,16 @@ def test_a_mistake_gets_one_clear_line(
     assert len(errors) == 1
 
 
+def test_too_many_bad_files_end_with_1_and_what_to_do(work: Path) -> None:
+    for number in range(9):
+        (work / "raw" / "happy" / f"bad{number}.png").write_text("not a picture")
+    done = run(work, "ingest")
+    assert done.returncode == 1
+    assert "9 of 85 files (10.6%) were rejected, more than 5%: 9 not-an-image" in done.stderr
+    assert "allow more with --max-rejected" in done.stderr
+    assert run(work, "ingest", "--max-rejected", "11%").returncode == 0
+
+
 def test_a_read_only_folder_is_one_clear_line(tmp_path: Path, prepared: Path) -> None:
     (tmp_path / "file").write_text("x")
     done = run(prepared, "pack", "--out", str(tmp_path / "file" / "shards"))

@@ -100,32 +100,6 @@ def assert_one_clear_line(done, *parts, code=1):
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_help_is_quick_and_loads_nothing_heavy():
-    code = (
-        "import sys, time\n"
-        "from fermodel.main import fermodel\n"
-        "try:\n    fermodel.main(['--help'], prog_name='fermodel')\n"
-        "except SystemExit:\n    pass\n"
-        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
-        "print(loaded, time.process_time(), file=sys.stderr)\n"
-    )
-    runs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        for _ in range(5)
-    ]
-    for run in runs:
-        assert run.stderr.startswith("[] ")
-        assert "evaluate" in run.stdout
-    assert sorted(float(run.stderr.split()[1]) for run in runs)[2] < 0.2
-
-
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "models"])
-def test_every_command_has_help_with_an_example(command):
-    done = fermodel(command, "--help")
-    assert done.returncode == 0
-    assert f"Example: fermodel {command}" in done.stdout
-
-
 def test_train_says_what_it_chose_and_what_to_do_next(home):
     said = (home / "said.txt").read_text()
     assert "Class weights: original, because the shards hold no augmented samples." in said
