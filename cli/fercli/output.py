@@ -25,6 +25,7 @@ class Output:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
+        self._bar: Any = None  # the progress bar, while one is shown
 
     def table(
         self,
@@ -60,7 +61,11 @@ class Output:
 
     def note(self, text: str) -> None:
         """Says one line."""
-        if not self.as_json:
+        if self.as_json:
+            return
+        if self._bar is not None:
+            self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        else:
             click.echo(text)
 
     def warn(self, text: str) -> None:
@@ -75,21 +80,30 @@ class Output:
     @contextmanager
     def progress(self, description: str, unit: str) -> Iterator[ProgressCallback]:
         """Shows progress on standard error: a bar on a terminal, a line now and then elsewhere."""
-        if sys.stderr.isatty():
-            with _bar(description, unit) as callback:
-                yield callback
-        else:
+        if not sys.stderr.isatty():
             yield _lines(description, unit)
+            return
+        with _make_bar() as self._bar:
+            task = self._bar.add_task(description, total=None, unit=unit, rate="")
+            start = time.monotonic()
+
+            def callback(done: int, total: int) -> None:
+                rate = f"{done / (time.monotonic() - start):,.0f}/s"
+                self._bar.update(task, completed=done, total=total, rate=rate)
+
+            try:
+                yield callback
+            finally:
+                self._bar.remove_task(task)
+        self._bar = None
 
 
-@contextmanager
-def _bar(description: str, unit: str) -> Iterator[ProgressCallback]:
+def _make_bar() -> Any:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
-        TaskProgressColumn,
         TextColumn,
         TimeRemainingColumn,
     )
@@ -98,13 +112,11 @@ def _bar(description: str, unit: str) -> Iterator[ProgressCallback]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit),
-        TaskProgressColumn(show_speed=True),
+        TextColumn("{task.fields[unit]}"),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(description, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def _lines(description: str, unit: str) -> ProgressCallback:
