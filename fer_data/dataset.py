@@ -46,6 +46,7 @@ SAMPLES_SCHEMA = pa.schema(
         ("height", pa.int32()),  # of the picture as it was stored
         ("width", pa.int32()),
         ("attributes", pa.map_(pa.string(), pa.string())),
+        ("votes", pa.map_(pa.string(), pa.float32())),  # class name → votes; null without any
     ]
 )
 REJECTED_SCHEMA = pa.schema(

@@ -131,12 +131,13 @@ def _prepare(
         "key": f"{task.source_name}/{raw.path}",
         "source": task.source_name,
         "path": raw.path,
-        "label": raw.label,
-        "split": raw.split,
+        "label": raw.facts.label,
+        "split": raw.facts.split,
         "file_sha256": hashlib.sha256(raw.data).digest(),
         "pixel_sha256": hashlib.sha256(pixels.tobytes()).digest(),
         "height": height,
         "width": width,
-        "attributes": list(raw.attributes.items()),
+        "attributes": list(raw.facts.attributes.items()),
+        "votes": None if raw.facts.votes is None else list(raw.facts.votes.items()),
     }
     return row, pixels

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fer_data.emotions import canonical_class_name, canonical_emotion
+from fer_data.emotions import canonical_class_name
 from fer_data.errors import ManifestError, UnknownNameError
 
 #: Takes any folder of class folders; used where no other manifest fits.
@@ -40,15 +40,6 @@ class CsvPixelsLayout:
     split: str
     height: int
     width: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathFacts:
-    """What the path of a file says of its sample; None where it says nothing."""
-
-    label: str | None
-    split: str | None
-    attributes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,28 +77,6 @@ class Manifest:
         word = word.strip().lower()
         return next((split for split, words in self.splits.items() if word in words), None)
 
-    def path_facts(self, path: str, layout: FileLayout) -> PathFacts:
-        """What a path inside the source says of its sample.
-
-        Example:
-            >>> manifest = load_manifest("folders")
-            >>> facts = manifest.path_facts("train/Happy/1.png", FileLayout())
-            >>> facts.label, facts.split
-            ('happiness', 'train')
-        """
-        if layout.pattern is None:
-            return self._folder_facts(path)
-        match = re.fullmatch(layout.pattern, path)
-        if match is None:
-            return PathFacts(label=None, split=None, attributes={})
-        groups = {name: text for name, text in match.groupdict().items() if text is not None}
-        label, split = groups.pop("label"), groups.pop("split", None)
-        return PathFacts(
-            label=self.class_name(label),
-            split=self.split_name(split) if split is not None else None,
-            attributes=groups,
-        )
-
     def count_remarks(self, classes: Mapping[str, Mapping[str, int]]) -> list[str]:
         """One remark a split on how the samples found compare with those of the complete set.
 
@@ -130,15 +99,6 @@ class Manifest:
             else:
                 remarks.append(f"{split}: complete, all {total:,} samples")
         return remarks
-
-    def _folder_facts(self, path: str) -> PathFacts:
-        """The deepest folder that names an emotion is the class; else the one the file is in."""
-        folders = path.split("/")[:-1][::-1]
-        split = next((s for s in map(self.split_name, folders) if s), None)
-        label = next((e for e in map(canonical_emotion, folders) if e), None)
-        if label is None and folders and self.split_name(folders[0]) is None:
-            label = canonical_class_name(folders[0])
-        return PathFacts(label=label or None, split=split, attributes={})
 
 
 def manifest_dir() -> Path:

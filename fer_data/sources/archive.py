@@ -26,7 +26,7 @@ def list_zip(archive: Path) -> Iterator[Entry]:
         SourceError: the archive is damaged.
     """
     try:
-        members = _open_zip(archive).infolist()
+        members = _open_zip(str(archive)).infolist()
     except (zipfile.BadZipFile, OSError) as error:
         raise SourceError(f"{archive}: not a readable ZIP archive ({error})") from None
     for number, member in enumerate(members):
@@ -39,7 +39,7 @@ def list_zip(archive: Path) -> Iterator[Entry]:
             )
 
 
-def read_zip_member(archive: Path, entry: Entry) -> bytes:
+def read_zip_member(archive: str, entry: Entry) -> bytes:
     """The bytes of one member.
 
     Raises:
@@ -53,7 +53,7 @@ def read_zip_member(archive: Path, entry: Entry) -> bytes:
 
 
 @functools.lru_cache(maxsize=1)
-def _open_zip(archive: Path) -> zipfile.ZipFile:
+def _open_zip(archive: str) -> zipfile.ZipFile:
     """The open archive; a worker reads many blocks of one, and its directory is long."""
     return zipfile.ZipFile(archive)
 
@@ -81,13 +81,13 @@ def list_tar(archive: Path) -> Iterator[Entry]:
         raise SourceError(f"{archive}: not a readable tar archive ({error})") from None
 
 
-def read_tar_member(archive: Path, entry: Entry) -> bytes:
+def read_tar_member(archive: str, entry: Entry) -> bytes:
     """The bytes of one member.
 
     Raises:
         OSError: the archive ends before the member does.
     """
-    with archive.open("rb") as file:
+    with Path(archive).open("rb") as file:
         file.seek(int(entry.place))
         data = file.read(entry.size)
     if len(data) != entry.size:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fer_data.errors import SourceError
 from fer_data.manifest import CsvPixelsLayout, Manifest
-from fer_data.sources.raw import RawSample, Rejection
+from fer_data.sources.raw import Facts, RawSample, Rejection
 
 
 def read_csv_header(path: Path) -> list[str]:
@@ -81,8 +81,7 @@ class CsvPixelsBlock:
             return Rejection(path=path, reason="corrupt", detail=detail)
         return RawSample(
             path=path,
-            label=label,
-            split=self.manifest.split_name(row[self.layout.split]),
+            facts=Facts(label=label, split=self.manifest.split_name(row[self.layout.split])),
             data=line,
             pixels=levels.astype(np.uint8).reshape(height, width),  # (H * W,) -> (H, W)
         )

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_data.manifest import FileLayout, Manifest
+from fer_data.manifest import Manifest
 from fer_data.sources.archive import read_tar_member, read_zip_member
 from fer_data.sources.folders import read_folder_file
+from fer_data.sources.labels import Labeler
 from fer_data.sources.listing import Entry
 from fer_data.sources.raw import RawSample, Rejection
 
-_READERS: Mapping[str, Callable[[Path, Entry], bytes]] = {
+_READERS: Mapping[str, Callable[[str, Entry], bytes]] = {
     "folder": read_folder_file,
     "zip": read_zip_member,
     "tar": read_tar_member,
@@ -26,10 +27,9 @@ class FileBlock:
     """Some files of a folder or an archive."""
 
     kind: str
-    root: Path
+    root: str
     entries: Sequence[Entry]
-    manifest: Manifest
-    layout: FileLayout
+    labeler: Labeler
 
     @property
     def num_files(self) -> int:
@@ -40,7 +40,7 @@ class FileBlock:
     def fingerprint(self) -> str:
         """Of paths, sizes and stamps, and of how they are understood."""
         files = [(e.path, e.size, e.stamp) for e in self.entries]
-        text = json.dumps([files, self.manifest.name, self.layout.pattern])
+        text = json.dumps([files, self.labeler.fingerprint])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def read(self) -> Iterator[RawSample | Rejection]:
@@ -49,23 +49,15 @@ class FileBlock:
             yield entry.rejection or self._read_entry(entry)
 
     def _read_entry(self, entry: Entry) -> RawSample | Rejection:
+        facts = self.labeler.facts(entry.path)
+        if isinstance(facts, Rejection):
+            return facts
         try:
             data = _READERS[self.kind](self.root, entry)
         except OSError as error:
             detail = error.strerror or str(error)
             return Rejection(path=entry.path, reason="unreadable", detail=detail)
-        facts = self.manifest.path_facts(entry.path, self.layout)
-        if facts.label is None:
-            detail = f"expected one of {', '.join(self.manifest.classes) or 'the class folders'}"
-            reason = "unknown-class" if self.manifest.classes else "no-class"
-            return Rejection(path=entry.path, reason=reason, detail=detail)
-        return RawSample(
-            path=entry.path,
-            label=facts.label,
-            split=facts.split,
-            data=data,
-            attributes=facts.attributes,
-        )
+        return RawSample(path=entry.path, facts=facts, data=data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +69,7 @@ class FileSource:
     root: Path
     entries: Sequence[Entry]
     manifest: Manifest
-    layout: FileLayout
+    labeler: Labeler
 
     @property
     def manifest_name(self) -> str:
@@ -96,13 +88,16 @@ class FileSource:
 
     def blocks(self, num_files: int) -> Sequence[FileBlock]:
         """The whole source, `num_files` files a block."""
+        parts = (
+            self.entries[start : start + num_files]
+            for start in range(0, len(self.entries), num_files)
+        )
         return [
             FileBlock(
                 kind=self.kind,
-                root=self.root,
-                entries=self.entries[start : start + num_files],
-                manifest=self.manifest,
-                layout=self.layout,
+                root=str(self.root),
+                entries=part,
+                labeler=self.labeler.part([entry.path for entry in part]),
             )
-            for start in range(0, len(self.entries), num_files)
+            for part in parts
         ]

@@ -59,10 +59,18 @@ def _entry(path: str, reason: str, detail: str) -> Entry:
     return rejected(entry, reason, detail)
 
 
-def read_folder_file(root: Path, entry: Entry) -> bytes:
+def read_folder_file(root: str, entry: Entry) -> bytes:
     """The bytes of one file.
 
     Raises:
         OSError: the system refuses.
     """
-    return (root / entry.place).read_bytes()
+    # pathlib and buffered files cost as much as decoding a small picture does
+    descriptor = os.open(f"{root}/{entry.place}", os.O_RDONLY)
+    try:
+        parts = [os.read(descriptor, entry.size + 1)]
+        while parts[-1]:
+            parts.append(os.read(descriptor, 2**20))
+    finally:
+        os.close(descriptor)
+    return b"".join(parts)

@@ -25,6 +25,7 @@ from fer_data.sources.archive import list_tar, list_zip, plain_tar
 from fer_data.sources.csv_pixels import CsvPixelsSource, find_line_ends, read_csv_header
 from fer_data.sources.files import FileSource
 from fer_data.sources.folders import list_folder
+from fer_data.sources.labels import PathLabeler
 from fer_data.sources.listing import Entry, check_entries, is_picture_path
 from fer_data.sources.raw import Source
 
@@ -153,6 +154,7 @@ def _open_files(
             )
         found = named, FileLayout()
     manifest, layout = found
+    labeler = PathLabeler(manifest, layout)
     return FileSource(
-        name=name, kind=kind, root=root, entries=entries, manifest=manifest, layout=layout
+        name=name, kind=kind, root=root, entries=entries, manifest=manifest, labeler=labeler
     )

@@ -25,24 +25,39 @@ MAX_FILE_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is true of one sample beside its pixels.
+
+    Attributes:
+        label: class name.
+        split: train, validation, test, or None where the source has none.
+        attributes: subject, age, published scores …
+        votes: class name → how many people chose it, where people were asked.
+        box: left, top, right, bottom of the face in the picture, in pixels; None: all of it.
+    """
+
+    label: str
+    split: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    votes: Mapping[str, float] | None = None
+    box: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawSample:
     """One sample as its source has it: `data` of a picture file, or `pixels` already.
 
     Attributes:
         path: in the source, with "/" between folders.
-        label: class name.
-        split: train, validation, test, or None where the source has none.
+        facts: its label and whatever else is known.
         data: the picture file's bytes, or what `pixels` were read from.
         pixels: uint8 array of shape (height, width), where the source holds no picture files.
-        attributes: other facts: subject, age …
     """
 
     path: str
-    label: str
-    split: str | None
+    facts: Facts
     data: bytes
     pixels: NDArray[np.uint8] | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

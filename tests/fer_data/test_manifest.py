@@ -12,6 +12,8 @@ from fer_data.manifest import (
     load_manifest,
     manifest_names,
 )
+from fer_data.sources.labels import PathLabeler
+from fer_data.sources.raw import Facts, Rejection
 
 MANIFESTS = [load_manifest(name) for name in manifest_names()]
 
@@ -47,8 +49,8 @@ def test_every_copy_of_fer2013_is_known_by_its_paths(path: str, label: str, spli
     assert found is not None
     manifest, layout = found
     assert manifest.name == "fer2013"
-    facts = manifest.path_facts(path, layout)
-    assert (facts.label, facts.split) == (label, split)
+    facts = PathLabeler(manifest, layout).facts(path)
+    assert facts == Facts(label=label, split=split)
 
 
 @pytest.mark.parametrize(
@@ -67,15 +69,18 @@ def test_both_column_orders_of_the_csv_are_known(columns: list[str]) -> None:
         ("a/b/Joy/session2/1.png", "happiness", None),
         ("train/Surprised/1.png", "surprise", "train"),
         ("val/tired/1.png", "tired", "validation"),
-        ("1.png", None, None),
-        ("train/1.png", None, "train"),
     ],
 )
-def test_class_folders_are_read_at_any_depth(
-    path: str, label: str | None, split: str | None
-) -> None:
-    facts = load_manifest("folders").path_facts(path, FileLayout())
-    assert (facts.label, facts.split) == (label, split)
+def test_class_folders_are_read_at_any_depth(path: str, label: str, split: str | None) -> None:
+    facts = PathLabeler(load_manifest("folders"), FileLayout()).facts(path)
+    assert facts == Facts(label=label, split=split)
+
+
+@pytest.mark.parametrize("path", ["1.png", "train/1.png"])
+def test_a_file_in_no_class_folder_is_rejected(path: str) -> None:
+    facts = PathLabeler(load_manifest("folders"), FileLayout()).facts(path)
+    assert isinstance(facts, Rejection)
+    assert facts.reason == "no-class"
 
 
 def test_plain_class_folders_are_no_known_set() -> None:
