@@ -26,6 +26,7 @@ PACKED_SCHEMA = pa.schema(
         ("row", pa.int32()),
         ("seed", pa.uint64()),
         ("operations", pa.string()),
+        ("votes", pa.list_(pa.float32())),  # one a class; null where no sample has any
     ]
 )
 
@@ -121,7 +122,7 @@ def find_leakage(kept: pa.Table) -> dict[str, Any]:
 def _kept_samples(dataset: Dataset) -> pa.Table:
     """The samples that the split keeps, in data-set order, and where it has `placed` them."""
     split = dataset.table("split")
-    samples = dataset.samples(["key", "label", "split", "pixel_sha256"])
+    samples = dataset.samples(["key", "label", "split", "pixel_sha256", "votes"])
     rows = pc.index_in(samples["key"], value_set=split["key"].combine_chunks())
     if len(split) == 0 or len(rows) - rows.null_count != len(split):
         raise DatasetError(
@@ -152,8 +153,22 @@ def _originals(kept: pa.Table, class_names: tuple[str, ...]) -> pa.Table:
         "row": kept["row"],
         "seed": pa.array(np.zeros(len(kept), np.uint64)),
         "operations": empty,
+        "votes": _votes(kept["votes"], class_names),
     }
     return pa.table(columns).cast(PACKED_SCHEMA)
+
+
+def _votes(votes: pa.ChunkedArray, class_names: tuple[str, ...]) -> pa.Array:
+    """Votes in the order of the classes; zeros for a sample without, null where no one has any."""
+    if votes.null_count == len(votes):
+        return pa.nulls(len(votes), pa.list_(pa.float32()))
+    counts = [
+        pc.fill_null(pc.map_lookup(votes, pa.scalar(name), "first"), 0.0).to_numpy()
+        for name in class_names
+    ]
+    values = np.stack(counts, axis=1).astype(np.float32)  # (n, num_classes)
+    offsets = np.arange(len(votes) + 1, dtype=np.int32) * len(class_names)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel()))
 
 
 def _copies(dataset: Dataset, originals: pa.Table, placed: pa.ChunkedArray) -> pa.Table:
@@ -178,6 +193,7 @@ def _copies(dataset: Dataset, originals: pa.Table, placed: pa.ChunkedArray) -> p
         **{name: parents[name] for name in ("label", "pixel_sha256", "block", "row")},
         "seed": plan["seed"],
         "operations": plan["operations"],
+        "votes": parents["votes"],
     }
     return pa.table(columns).cast(PACKED_SCHEMA)
 

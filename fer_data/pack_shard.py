@@ -90,14 +90,15 @@ def make_shard(task: ShardTask) -> ShardResult:
     augmented = task.samples["parent"].to_numpy() != ""
     sums, squares = _sums(images[~augmented])
     _make_copies(images, task.samples)
-    shard = encode_npz(
-        {
-            "images": images,
-            "labels": task.samples["label"].to_numpy(),
-            "keys": np.array(task.samples["key"].to_pylist(), dtype=np.str_),
-            "parents": np.array(task.samples["parent"].to_pylist(), dtype=np.str_),
-        }
-    )
+    arrays: dict[str, NDArray[Any]] = {
+        "images": images,
+        "labels": task.samples["label"].to_numpy(),
+        "keys": np.array(task.samples["key"].to_pylist(), dtype=np.str_),
+        "parents": np.array(task.samples["parent"].to_pylist(), dtype=np.str_),
+    }
+    if task.samples["votes"].null_count == 0:
+        arrays["votes"] = np.array(task.samples["votes"].to_pylist(), dtype=np.float32)
+    shard = encode_npz(arrays)
     entry = ShardEntry(
         file=task.file,
         split=task.split,

@@ -109,12 +109,7 @@ def _read_shard(
         what = f"its sha256 is not that of the index; {AGAIN}"
         problems.append(Problem(file=shard.file, what=what))
     arrays: dict[str, NDArray[Any]] = {}
-    expected = {
-        "images": ("|u1", (shard.num_samples, *index.image_shape)),
-        "labels": ("<i8", (shard.num_samples,)),
-        "keys": ("<U", (shard.num_samples,)),
-        "parents": ("<U", (shard.num_samples,)),
-    }
+    expected = _expected_arrays(shard, index)
     for name, (dtype, shape) in expected.items():
         if name not in shard.arrays:
             problems.append(Problem(file=shard.file, array=name, what=f"is missing; {AGAIN}"))
@@ -139,3 +134,19 @@ def _read_shard(
             what = f"{wrong}; {AGAIN}"
             problems.append(Problem(file=shard.file, array=name, byte_range=place, what=what))
     return (arrays if len(arrays) == len(expected) else None), problems
+
+
+def _expected_arrays(
+    shard: ShardEntry, index: ShardIndex
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Name of each array → how its dtype begins, and its shape."""
+    n = shard.num_samples
+    expected: dict[str, tuple[str, tuple[int, ...]]] = {
+        "images": ("|u1", (n, *index.image_shape)),
+        "labels": ("<i8", (n,)),
+        "keys": ("<U", (n,)),
+        "parents": ("<U", (n,)),
+    }
+    if any("votes" in other.arrays for other in index.shards):
+        expected["votes"] = ("<f4", (n, len(index.class_names)))
+    return expected

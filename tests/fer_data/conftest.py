@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,7 @@ def build_dataset(
     size: int = 24,
     same: Sequence[tuple[str, str]] = (),
     official: bool = False,
+    votes: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
 ) -> Dataset:
     """A data set that is ingested and split; keys are src/<split>/<class>/<number>.png.
 
@@ -41,6 +43,7 @@ def build_dataset(
         size: of the pictures.
         same: pairs of keys; the second gets the pixels of the first.
         official: whether the source itself gives the splits.
+        votes: key → class name → votes, for the samples that have any.
     """
     image = ImageSettings(size=size, color=color)
     rows = [
@@ -82,6 +85,7 @@ def build_dataset(
                     "height": size,
                     "width": size,
                     "attributes": [],
+                    "votes": list(votes[key].items()) if key in votes else None,
                 }
                 for key, split, name in part
             ],

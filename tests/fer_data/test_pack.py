@@ -350,6 +350,29 @@ def test_a_killed_pack_goes_on_to_the_same_bytes(prepared: Dataset, tmp_path: Pa
     assert num_found >= 3, "too few kills fell in the middle of the work"
 
 
+def test_votes_stand_in_the_order_of_the_classes_and_copies_have_their_parents(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    key = "src/train/anger/000é.png"
+    votes = {key: {"sadness": 3.0, "anger": 6.0, "happiness": 1.0}}
+    dataset = make_dataset({"train": {"anger": 4, "happiness": 9}}, votes=votes)
+    dataset, _ = balance(dataset, BalanceSettings(targets={"anger": 9}))
+    _, report = pack(dataset, tmp_path / "shards", PackSettings(shard_samples=6), workers=1)
+    samples = read_split(tmp_path / "shards", report.index, "train")
+    assert report.index.class_names == ("anger", "happiness")
+    assert samples.votes is not None
+    assert samples.votes.dtype == np.float32
+    for own, parent, row in zip(samples.keys, samples.parents, samples.votes, strict=True):
+        assert row.tolist() == ([6.0, 1.0] if key in (own, parent) else [0.0, 0.0])
+    assert verify_shards(tmp_path / "shards").problems == ()
+
+
+def test_without_votes_there_is_no_array_of_them(prepared: Dataset, tmp_path: Path) -> None:
+    _, report = pack(prepared, tmp_path / "shards", SMALL, workers=1)
+    assert all("votes" not in shard.arrays for shard in report.index.shards)
+    assert read_split(tmp_path / "shards", report.index, "train").votes is None
+
+
 def test_identical_images_in_two_splits_are_refused(
     make_dataset: MakeDataset, tmp_path: Path
 ) -> None:
