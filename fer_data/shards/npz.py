@@ -139,4 +139,7 @@ def read_npz(path: Path, shard: ShardEntry, names: tuple[str, ...]) -> dict[str,
         raise DamagedShardError(
             f"{path}: {error.strerror}; run `ferdata pack` again to write it anew"
         ) from None
-    return {name: decode_array(data, shard.arrays[name], f"{path}: {name}") for name in names}
+    try:
+        return {name: decode_array(data, shard.arrays[name], f"{path}: {name}") for name in names}
+    except DamagedShardError as error:
+        raise DamagedShardError(f"{error}; run `ferdata pack` again to write it anew") from None
