@@ -2,50 +2,51 @@
 
 from __future__ import annotations
 
-import io
-import struct
-import warnings
-import zlib
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_data.errors import ImageError, SettingsError
+from fer_data.errors import SettingsError
+from fer_data.picture_decode import decode_picture
+from fer_data.picture_header import MAX_PIXELS, MIN_SIDE
 
-#: Why a picture cannot be used.
-REASONS = ("empty", "not-an-image", "truncated", "corrupt", "too-small", "too-large")
-#: Pictures with a shorter side than this show no face.
-MIN_SIDE = 8
-#: Pictures with more pixels than this are refused unread: a small file can hold a huge one.
-MAX_PIXELS = 100_000_000
+__all__ = [
+    "COLORS",
+    "EQUALIZE",
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "REASONS",
+    "ImageSettings",
+    "PreparedImage",
+    "equalize_light",
+    "fit_pixels",
+    "prepare_image",
+]
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_JPEG_SIGNATURE = b"\xff\xd8\xff"
-# Marks of pictures that OpenCV decodes; everything else is no picture to us.
-_OTHER_SIGNATURES = (b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF", b"P5", b"P6", b"P2", b"P3")
-# Start-of-frame markers of JPEG: SOF0..SOF15 without DHT, JPG and DAC.
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_REDUCED_FLAGS = {
-    "gray": {
-        1: cv2.IMREAD_GRAYSCALE,
-        2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-        4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-        8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-    },
-    "rgb": {
-        1: cv2.IMREAD_COLOR,
-        2: cv2.IMREAD_REDUCED_COLOR_2,
-        4: cv2.IMREAD_REDUCED_COLOR_4,
-        8: cv2.IMREAD_REDUCED_COLOR_8,
-    },
-}
+#: Why a picture cannot be used; the last two where faces are looked for (`fer_data.faces`).
+REASONS = (
+    "empty",
+    "not-an-image",
+    "unsupported",
+    "truncated",
+    "corrupt",
+    "too-small",
+    "too-large",
+    "no-face",
+    "several-faces",
+)
+COLORS = ("gray", "rgb")
+#: What can be done to the light: nothing, equalise the histogram, equalise it tile by tile.
+EQUALIZE = ("none", "hist", "clahe")
+
+_CLAHE_CLIP = 2.0
+_CLAHE_TILES = (8, 8)
 
 cv2.setNumThreads(0)  # pictures are small and every core has a process of its own
-cv2.utils.logging.setLogLevel(
-    0
-)  # a bad picture is told by its rejection, not by OpenCV on standard error
+# a bad picture is told by its rejection, not by OpenCV on standard error
+cv2.utils.logging.setLogLevel(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +56,23 @@ class ImageSettings:
     Attributes:
         size: height and width of the result, in pixels.
         color: "gray" (1 channel) or "rgb" (3 channels).
-        equalize: equalise the histogram of the light (of Y in YCrCb for colour pictures).
+        equalize: "none"; "hist" equalises the histogram of the light (of Y in YCrCb for colour
+            pictures); "clahe" equalises it in 8x8 tiles with a contrast limit of 2.0.
     """
 
     size: int = 48
     color: str = "gray"
-    equalize: bool = False
+    equalize: str = "none"
 
     def __post_init__(self) -> None:
         if not MIN_SIDE <= self.size <= 1024:
             raise SettingsError(f"size must be {MIN_SIDE} to 1024 pixels; received {self.size}")
-        if self.color not in _REDUCED_FLAGS:
+        if self.color not in COLORS:
             raise SettingsError(f'color must be "gray" or "rgb"; received "{self.color}"')
+        if self.equalize not in EQUALIZE:
+            raise SettingsError(
+                f'equalize must be "none", "hist" or "clahe"; received "{self.equalize}"'
+            )
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -92,9 +98,10 @@ class PreparedImage:
 def prepare_image(data: bytes, settings: ImageSettings) -> PreparedImage:
     """The picture that `data` holds, in the form that `settings` ask for.
 
-    The picture is turned as its EXIF orientation says, cut to its centre square, and resized by
-    area averaging where it shrinks and linear interpolation where it grows: both give the same
-    bytes on every processor, which cubic interpolation does not.
+    The picture is turned as its EXIF orientation says, put on white where it is transparent, cut
+    to its centre square, and resized by area averaging where it shrinks and linear interpolation
+    where it grows: both give the same bytes on every processor, which cubic interpolation does
+    not. Of 16 bits the upper 8 are kept, of an animation the first picture.
 
     Args:
         data: a whole PNG, JPEG, GIF, BMP, TIFF, WebP or PNM file.
@@ -103,18 +110,7 @@ def prepare_image(data: bytes, settings: ImageSettings) -> PreparedImage:
     Raises:
         ImageError: the picture cannot be used; its `reason` is one of `REASONS`.
     """
-    height, width = _check_header(data)
-    factor = _reduction(data, min(height, width), settings.size)
-    flag = _REDUCED_FLAGS[settings.color][factor]
-    try:
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-    except cv2.error as error:
-        raise ImageError("corrupt", f"cannot be decoded ({error.err})") from None
-    if decoded is None:
-        raise ImageError("corrupt", "cannot be decoded")
-    pixels = np.asarray(decoded, dtype=np.uint8)
-    if settings.color == "rgb":
-        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    pixels, height, width = decode_picture(data, settings.color, settings.size)
     return PreparedImage(pixels=fit_pixels(pixels, settings), height=height, width=width)
 
 
@@ -137,92 +133,26 @@ def fit_pixels(pixels: NDArray[np.uint8], settings: ImageSettings) -> NDArray[np
         method = cv2.INTER_AREA if side > settings.size else cv2.INTER_LINEAR_EXACT
         target = (settings.size, settings.size)
         pixels = np.asarray(cv2.resize(pixels, target, interpolation=method), dtype=np.uint8)
-    if settings.equalize:
-        pixels = _equalize(pixels)
+    if settings.equalize != "none":
+        pixels = equalize_light(pixels, settings.equalize)
     return np.ascontiguousarray(pixels.reshape(settings.image_shape))
 
 
-def _equalize(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if pixels.ndim == 2 or pixels.shape[2] == 1:
-        return np.asarray(cv2.equalizeHist(np.ascontiguousarray(pixels)), dtype=np.uint8)
-    light = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2YCrCb), dtype=np.uint8)
-    light[..., 0] = cv2.equalizeHist(np.ascontiguousarray(light[..., 0]))
-    return np.asarray(cv2.cvtColor(light, cv2.COLOR_YCrCb2RGB), dtype=np.uint8)
+def equalize_light(pixels: NDArray[np.uint8], equalize: str) -> NDArray[np.uint8]:
+    """Pixels with their light spread over the whole range.
 
+    Args:
+        pixels: uint8 array of shape (height, width) or (height, width, channels), RGB if three.
+        equalize: "hist" or "clahe", as in `ImageSettings`.
 
-def _check_header(data: bytes) -> tuple[int, int]:
-    """Height and width as the header says; raises where the picture need not be decoded."""
-    if not data:
-        raise ImageError("empty", "the file has no bytes")
-    if data.startswith(_PNG_SIGNATURE):
-        height, width = _png_size(data)
-    elif data.startswith(_JPEG_SIGNATURE):
-        height, width = _jpeg_size(data)
-    elif data.startswith(_OTHER_SIGNATURES):
-        height, width = _other_size(data)
-    else:
-        raise ImageError("not-an-image", f"begins with {data[:8]!r}")
-    if min(height, width) < MIN_SIDE:
-        raise ImageError("too-small", f"{width}x{height} pixels; at least {MIN_SIDE} are needed")
-    if height * width > MAX_PIXELS:
-        raise ImageError("too-large", f"{width}x{height} pixels; at most {MAX_PIXELS:,} are read")
-    return height, width
-
-
-def _png_size(data: bytes) -> tuple[int, int]:
-    """Walks the chunks and checks their sums: libpng tells of errors on standard error only."""
-    position, kind = len(_PNG_SIGNATURE), b""
-    while kind != b"IEND":
-        if position + 12 > len(data):
-            detail = f"PNG ends after {len(data)} bytes, without its end mark"
-            raise ImageError("truncated", detail)
-        length = int.from_bytes(data[position : position + 4], "big")
-        kind = data[position + 4 : position + 8]
-        end = position + 8 + length
-        if end + 4 > len(data):
-            raise ImageError("truncated", f"PNG ends after {len(data)} bytes, inside a chunk")
-        if zlib.crc32(data[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
-            raise ImageError("corrupt", f"PNG chunk at byte {position} has a wrong checksum")
-        position = end + 4
-    width, height = struct.unpack(">II", data[16:24])
-    return height, width
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Walks the segments to the frame header, then looks for the end mark behind the scan."""
-    position, size = 2, (0, 0)
-    while position + 9 <= len(data):
-        if data[position] != 0xFF:
-            raise ImageError("corrupt", f"JPEG has no marker at byte {position}")
-        marker = data[position + 1]
-        if marker == 0xFF:  # fill byte
-            position += 1
-            continue
-        if marker in _JPEG_FRAMES:
-            height, width = struct.unpack(">HH", data[position + 5 : position + 9])
-            size = (height, width)
-        if marker == 0xDA:  # start of scan: pixels follow
-            if data.rfind(b"\xff\xd9", position) < 0:
-                break
-            return size
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    raise ImageError("truncated", f"JPEG ends after {len(data)} bytes, without its end mark")
-
-
-def _other_size(data: bytes) -> tuple[int, int]:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data)) as image:
-            return image.height, image.width
-    except UnidentifiedImageError:
-        raise ImageError("not-an-image", f"begins with {data[:8]!r}") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError("corrupt", f"header cannot be read ({error})") from None
-
-
-def _reduction(data: bytes, side: int, size: int) -> int:
-    """The largest factor a JPEG can be shrunk by while decoding and keep detail to average."""
-    if not data.startswith(_JPEG_SIGNATURE):
-        return 1
-    return next((f for f in (8, 4, 2) if side >= f * size * 3 // 2), 1)
+    Returns:
+        uint8 array of the same height and width.
+    """
+    if pixels.ndim == 3 and pixels.shape[2] == 3:
+        light = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2YCrCb), dtype=np.uint8)
+        light[..., 0] = equalize_light(light[..., 0], equalize)
+        return np.asarray(cv2.cvtColor(light, cv2.COLOR_YCrCb2RGB), dtype=np.uint8)
+    levels = np.ascontiguousarray(pixels)
+    if equalize == "clahe":
+        return np.asarray(cv2.createCLAHE(_CLAHE_CLIP, _CLAHE_TILES).apply(levels), dtype=np.uint8)
+    return np.asarray(cv2.equalizeHist(levels), dtype=np.uint8)

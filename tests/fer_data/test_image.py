@@ -128,14 +128,41 @@ def test_equalised_light_fills_the_range() -> None:
     levels = np.random.default_rng(3).integers(100, 130, (48, 48), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, "PNG")
-    pixels = prepare_image(buffer.getvalue(), ImageSettings(equalize=True)).pixels
+    pixels = prepare_image(buffer.getvalue(), ImageSettings(equalize="hist")).pixels
     assert pixels.min() == 0
     assert pixels.max() == 255
 
 
+@pytest.mark.parametrize("color", ["gray", "rgb"])
+def test_clahe_spreads_light_tile_by_tile_and_less_than_hist(color: str) -> None:
+    data = encode("PNG", (64, 64))
+    plain, hist, clahe = (
+        prepare_image(data, ImageSettings(size=64, color=color, equalize=equalize)).pixels
+        for equalize in ("none", "hist", "clahe")
+    )
+    assert plain.shape == hist.shape == clahe.shape
+    assert len({pixels.tobytes() for pixels in (plain, hist, clahe)}) == 3
+
+
+def test_equalising_keeps_the_colour() -> None:
+    light = np.linspace(90, 130, 64).astype(np.uint8)
+    picture = np.stack([light + 20, light, light - 20], axis=-1)[None].repeat(64, axis=0)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    settings = ImageSettings(size=64, color="rgb", equalize="clahe")
+    pixels = prepare_image(buffer.getvalue(), settings).pixels.astype(int)
+    middle = pixels[32, 20:44]
+    assert (middle[:, 0] > middle[:, 1]).all()
+    assert (middle[:, 1] > middle[:, 2]).all()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"size": 2}, "size must be 8 to 1024"), ({"color": "blue"}, 'expected|"gray" or "rgb"')],
+    [
+        ({"size": 2}, "size must be 8 to 1024"),
+        ({"color": "blue"}, '"gray" or "rgb"; received "blue"'),
+        ({"equalize": "much"}, '"none", "hist" or "clahe"; received "much"'),
+    ],
 )
 def test_wrong_settings_say_what_is_right(settings: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
