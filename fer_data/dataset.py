@@ -16,7 +16,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fer_data.errors import DatasetError, MissingDatasetError, MissingStageError
+from fer_data.face_align import FaceSettings
 from fer_data.files import write_file
 from fer_data.image import ImageSettings
 from fer_data.tables import table_digest, write_table
@@ -59,6 +60,12 @@ REJECTED_SCHEMA = pa.schema(
 )
 
 
+def faces_to_json(faces: FaceSettings) -> dict[str, Any]:
+    """Settings of the faces, the same on every machine: the detector by name, not by its place."""
+    detector = "lbp" if faces.detector_weights is None else "yunet"
+    return {**asdict(faces), "detector_weights": detector}
+
+
 def ferkit_version() -> str:
     """The installed version of ferkit."""
     return importlib.metadata.version("ferkit")
@@ -83,7 +90,13 @@ class StageRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRecord:
-    """One raw source and the blocks it was read into."""
+    """One raw source, how it was read, and the blocks it was read into.
+
+    Attributes:
+        num_files: files, rows or faces it lists.
+        class_names: classes that its manifest lists, as mapped; empty where the files decide.
+        settings: what was asked for beside the defaults: mapping, limits, faces; JSON values only.
+    """
 
     name: str
     kind: str
@@ -91,6 +104,8 @@ class SourceRecord:
     num_files: int
     first_block: int
     num_blocks: int
+    class_names: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

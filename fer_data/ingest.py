@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-
-import pyarrow.compute as pc
+from typing import Any
 
 from fer_data.dataset import (
     INFO_NAME,
     Dataset,
     DatasetInfo,
     SourceRecord,
+    faces_to_json,
 )
-from fer_data.emotions import order_class_names
 from fer_data.errors import (
     DatasetError,
     SettingsError,
-    TooManyRejectionsError,
 )
 from fer_data.executors import run_tasks
+from fer_data.face_align import FaceSettings
 from fer_data.files import remove_leftovers
 from fer_data.image import ImageSettings
 from fer_data.ingest_block import (
-    HARMLESS_REASON,
     BlockTask,
     finished_block,
     ingest_block,
     read_metadata,
 )
-from fer_data.manifest import SPLITS
+from fer_data.ingest_report import IngestReport, check_rejections, count_blocks, log_rejections
 from fer_data.sources.opening import SourceSettings, open_source
 from fer_data.sources.raw import Source
 
 BLOCK_FILES = 512
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +42,14 @@ class IngestSettings:
 
     Attributes:
         image: size and colour of every sample; None: as the data set has them, else the default.
+        faces: how faces are found, aligned and cut out; None: pictures are taken as they are.
         source: manifest and name of the source, where they are not to be found out.
         max_rejected: share of the files that may be rejected before it is an error, 0 to 1.
         on_error: "reject" a file that cannot be used, or "raise" at the first.
     """
 
     image: ImageSettings | None = None
+    faces: FaceSettings | None = None
     source: SourceSettings = field(default_factory=SourceSettings)
     max_rejected: float = 0.05
     on_error: str = "reject"
@@ -64,41 +61,14 @@ class IngestSettings:
             raise SettingsError(f'on_error must be "reject" or "raise"; received "{self.on_error}"')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngestReport:
-    """What ingest read, over all sources of the data set.
-
-    Attributes:
-        num_files: files, or rows, of all sources.
-        num_samples: those that became samples.
-        reasons: reason → rejections.
-        classes: split ("" where a source has none) → class name → samples.
-        sources: one record a source.
-        num_blocks_done_before: blocks that an earlier run had finished.
-
-    """
-
-    num_files: int
-    num_samples: int
-    reasons: Mapping[str, int]
-    classes: Mapping[str, Mapping[str, int]]
-    sources: Sequence[SourceRecord]
-    num_blocks_done_before: int = 0
-
-    @property
-    def num_rejected(self) -> int:
-        """Files that became no sample."""
-        return sum(self.reasons.values())
-
-
-def inspect_source(raw: Path, settings: IngestSettings) -> SourceRecord:
-    """What a raw path is understood to be; nothing is decoded and nothing written.
+def inspect_source(raw: Path, settings: IngestSettings) -> tuple[SourceRecord, tuple[str, ...]]:
+    """What a raw path is understood to be, and remarks on it; nothing is decoded or written.
 
     Raises:
         SourceError: there is nothing at the path, or nothing that can be understood.
     """
     with open_source(raw, settings.source) as source:
-        return _record(source, 0)
+        return _record(source, 0, settings), source.describe()
 
 
 def ingest(
@@ -107,7 +77,7 @@ def ingest(
     settings: IngestSettings,
     *,
     workers: int | None = None,
-    on_source: Callable[[SourceRecord], None] | None = None,
+    on_source: Callable[[SourceRecord, tuple[str, ...]], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Dataset, IngestReport]:
     """The data set with one raw source read into it, and a report over all its sources.
@@ -120,7 +90,8 @@ def ingest(
         dataset_dir: folder of the data set; made where it is not there.
         settings: see `IngestSettings`.
         workers: processes; default: one a core.
-        on_source: called with what the source is understood to be, before anything is read.
+        on_source: called with what the source is understood to be, and remarks on it, before
+            anything is read.
         on_progress: called with (files done, files in all).
 
     Raises:
@@ -137,7 +108,7 @@ def ingest(
     with open_source(raw, settings.source) as source:
         dataset, record = _enter_source(dataset_dir, source, settings)
         if on_source is not None:
-            on_source(record)
+            on_source(record, source.describe())
         tasks = [
             BlockTask(
                 number=record.first_block + number,
@@ -145,6 +116,7 @@ def ingest(
                 source_name=source.name,
                 source_block=block,
                 image=dataset.info.image,
+                faces=settings.faces,
                 on_error=settings.on_error,
             )
             for number, block in enumerate(source.blocks(BLOCK_FILES))
@@ -162,7 +134,10 @@ def ingest(
     return _finish(dataset, source, settings, num_done_before=len(tasks) - len(waiting))
 
 
-def _record(source: Source, first_block: int) -> SourceRecord:
+def _record(source: Source, first_block: int, settings: IngestSettings) -> SourceRecord:
+    asked = _asked(settings.source)
+    if settings.faces is not None:
+        asked["faces"] = faces_to_json(settings.faces)
     return SourceRecord(
         name=source.name,
         kind=source.kind,
@@ -170,7 +145,20 @@ def _record(source: Source, first_block: int) -> SourceRecord:
         num_files=source.num_files,
         first_block=first_block,
         num_blocks=len(source.blocks(BLOCK_FILES)),
+        class_names=list(source.class_names),
+        settings=asked,
     )
+
+
+def _asked(settings: SourceSettings) -> dict[str, Any]:
+    """What was asked of a source beside the defaults; files by name, not by their place."""
+    asked: dict[str, Any] = {}
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if each.name not in ("manifest", "name") and value:
+            plain = value.name if isinstance(value, Path) else value
+            asked[each.name] = list(plain) if isinstance(plain, tuple) else plain
+    return asked
 
 
 def _enter_source(
@@ -197,10 +185,10 @@ def _enter_source(
     sources = list(info.sources)
     known = next((n for n, other in enumerate(sources) if other.name == source.name), None)
     if known is None:
-        record = _record(source, dataset.num_blocks)
+        record = _record(source, dataset.num_blocks, settings)
         sources.append(record)
     else:
-        record = _record(source, sources[known].first_block)
+        record = _record(source, sources[known].first_block, settings)
         if record.num_blocks != sources[known].num_blocks and known + 1 < len(sources):
             raise DatasetError(
                 f'{dataset_dir}: source "{source.name}" had {sources[known].num_files:,} files '
@@ -209,14 +197,13 @@ def _enter_source(
             )
         sources[known] = record
     stages = {name: stage for name, stage in info.stages.items() if name != "ingest"}
-    class_names = order_class_names([*info.class_names, *source.class_names])
     dataset_dir.mkdir(parents=True, exist_ok=True)
-    info = replace(info, sources=tuple(sources), stages=stages, class_names=class_names)
+    info = replace(info, sources=tuple(sources), stages=stages)
     return dataset.save(info), record
 
 
 def _describe(image: ImageSettings) -> str:
-    equalized = ", equalised" if image.equalize else ""
+    equalized = "" if image.equalize == "none" else f", equalised ({image.equalize})"
     return f"{image.size}x{image.size} {image.color}{equalized}"
 
 
@@ -237,67 +224,23 @@ def _finish(
             "run the `ferdata ingest` that began it again"
         )
     blocks = [block for block in metadata if block is not None]
-    reasons: Counter[str] = Counter()
-    classes: dict[str, Counter[str]] = {}
-    for block in blocks:
-        reasons.update(block["reasons"])
-        for split, counts in block["classes"].items():
-            classes.setdefault(split, Counter()).update(counts)
-    ordered = order_class_names([*dataset.class_names, *(n for c in classes.values() for n in c)])
-    report = IngestReport(
-        num_files=sum(record.num_files for record in dataset.info.sources),
-        num_samples=sum(block["num_samples"] for block in blocks),
-        reasons=dict(reasons.most_common()),
-        classes={
-            split: {name: classes[split][name] for name in ordered}
-            for split in ("", *SPLITS)
-            if split in classes
-        },
-        sources=dataset.info.sources,
-        num_blocks_done_before=num_done_before,
-    )
-    _log_rejections(dataset, source.name)
-    _check_rejections(report, settings, dataset)
-    dataset = dataset.save(replace(dataset.info, class_names=ordered))
+    report = count_blocks(dataset, blocks, num_done_before)
+    log_rejections(dataset, source.name)
+    check_rejections(report, settings.max_rejected, dataset)
+    dataset = dataset.save(replace(dataset.info, class_names=report.class_names))
     digest = hashlib.sha256("".join(b["digest"] for b in blocks).encode()).hexdigest()
-    counts = {
-        "files": report.num_files,
-        "samples": report.num_samples,
-        "rejected": report.num_rejected,
-        "reasons": dict(report.reasons),
-        "classes": {split: dict(counts) for split, counts in report.classes.items()},
-    }
     facts = [
-        {"name": s.name, "kind": s.kind, "manifest": s.manifest, "files": s.num_files}
+        {
+            "name": s.name,
+            "kind": s.kind,
+            "manifest": s.manifest,
+            "files": s.num_files,
+            **s.settings,
+        }
         for s in dataset.info.sources
     ]
     stage = {**asdict(dataset.info.image), "sources": facts}
     dataset = dataset.publish(
-        "ingest", None, settings=stage, counts=counts, inputs=[], digest=digest
+        "ingest", None, settings=stage, counts=report.to_json(), inputs=[], digest=digest
     )
     return dataset, report
-
-
-def _log_rejections(dataset: Dataset, source_name: str) -> None:
-    """Names every rejected file of one source, for those who want to see them."""
-    if _log.isEnabledFor(logging.INFO):
-        for row in dataset.rejected().to_pylist():
-            if row["source"] == source_name:
-                _log.info("rejected %s: %s, %s", row["path"], row["reason"], row["detail"])
-
-
-def _check_rejections(report: IngestReport, settings: IngestSettings, dataset: Dataset) -> None:
-    num_meant = report.num_files - report.reasons.get(HARMLESS_REASON, 0)
-    num_bad = report.num_rejected - report.reasons.get(HARMLESS_REASON, 0)
-    if report.num_samples == 0 or num_bad > settings.max_rejected * num_meant:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.reasons.items())
-        table = dataset.rejected()
-        first = table.filter(pc.not_equal(table["reason"], HARMLESS_REASON)).slice(0, 1).to_pylist()
-        example = f"; the first is {first[0]['path']} ({first[0]['detail']})" if first else ""
-        share = num_bad / num_meant if num_meant else 1.0
-        raise TooManyRejectionsError(
-            f"{num_bad:,} of {num_meant:,} files ({share:.1%}) were rejected, "
-            f"more than {settings.max_rejected:.0%}: {reasons}{example}. All are listed in "
-            f"{dataset.dir / 'rejected'}. Mend the files, or allow more with --max-rejected; "
-            "what was read is kept"
-        )

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fer_data.dataset import REJECTED_SCHEMA, SAMPLES_SCHEMA, Dataset, DatasetInfo
+from fer_data.dataset import (
+    REJECTED_SCHEMA,
+    SAMPLES_SCHEMA,
+    Dataset,
+    DatasetInfo,
+    faces_to_json,
+)
 from fer_data.errors import ImageError, SourceError
+from fer_data.faces import FaceSettings, PreparedFace, detector_for, prepare_faces
 from fer_data.files import write_array
-from fer_data.image import ImageSettings, fit_pixels, prepare_image
-from fer_data.sources.raw import RawSample, Rejection, SourceBlock
+from fer_data.image import MIN_SIDE, ImageSettings, PreparedImage, fit_pixels, prepare_image
+from fer_data.picture_decode import decode_picture
+from fer_data.sources.raw import (
+    HARMLESS_REASONS,
+    RawSample,
+    Rejection,
+    SourceBlock,
+    sample_path,
+)
 from fer_data.tables import table_digest, write_table
 
-#: Rejections for this reason are counted but hold nothing up: no one meant them as samples.
-HARMLESS_REASON = "hidden"
 _METADATA_KEY = b"ferkit"
+_WHOLE = 2**16  # a side that no picture reaches: decode it without shrinking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +51,14 @@ class BlockTask:
     source_name: str
     source_block: SourceBlock
     image: ImageSettings
+    faces: FaceSettings | None
     on_error: str
 
     @property
     def fingerprint(self) -> str:
         """Of the files and of what is made of them."""
-        facts = [self.source_name, self.source_block.fingerprint, asdict(self.image)]
+        faces = None if self.faces is None else faces_to_json(self.faces)
+        facts = [self.source_name, self.source_block.fingerprint, asdict(self.image), faces]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def path(self, kind: str) -> Path:
@@ -77,16 +93,16 @@ def ingest_block(task: BlockTask) -> dict[str, Any]:
     for raw in task.source_block.read():
         prepared = raw if isinstance(raw, Rejection) else _prepare(raw, task)
         if isinstance(prepared, Rejection):
-            if task.on_error == "raise" and prepared.reason != HARMLESS_REASON:
+            if task.on_error == "raise" and prepared.reason not in HARMLESS_REASONS:
                 raise SourceError(
                     f"{task.source_name}: {prepared.path}: {prepared.reason}, {prepared.detail}; "
                     "mend or remove it, or leave --on-error raise away"
                 )
             rejections.append(prepared)
         else:
-            row, pixels = prepared
-            rows.append(row)
-            images.append(pixels)
+            for row, pixels in prepared:
+                rows.append(row)
+                images.append(pixels)
     samples = pa.Table.from_pylist(rows, schema=SAMPLES_SCHEMA)
     rejected = pa.Table.from_pylist(
         [{"source": task.source_name, **asdict(rejection)} for rejection in rejections],
@@ -99,6 +115,7 @@ def ingest_block(task: BlockTask) -> dict[str, Any]:
         "task": task.fingerprint,
         "digest": table_digest(samples) + table_digest(rejected),
         "num_samples": len(samples),
+        "num_further": len(samples) + len(rejected) - task.source_block.num_files,
         "reasons": Counter(rejection.reason for rejection in rejections),
         "classes": classes,
     }
@@ -113,31 +130,57 @@ def ingest_block(task: BlockTask) -> dict[str, Any]:
 
 def _prepare(
     raw: RawSample, task: BlockTask
-) -> tuple[dict[str, Any], NDArray[np.uint8]] | Rejection:
-    """The row and the pixels of one sample, or why it cannot be one."""
+) -> list[tuple[dict[str, Any], NDArray[np.uint8]]] | Rejection:
+    """The rows and the pixels of the samples in one picture, or why there is none."""
     try:
-        if raw.pixels is None:
-            prepared = prepare_image(raw.data, task.image)
-            pixels, height, width = prepared.pixels, prepared.height, prepared.width
-        else:
-            height, width = raw.pixels.shape
-            levels = raw.pixels
-            if task.image.color == "rgb":
-                levels = np.asarray(cv2.cvtColor(levels, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
-            pixels = fit_pixels(levels, task.image)
+        pictures = _picture_samples(raw, task)
     except ImageError as error:
         return Rejection(path=raw.path, reason=error.reason, detail=error.detail)
-    row = {
-        "key": f"{task.source_name}/{raw.path}",
-        "source": task.source_name,
-        "path": raw.path,
-        "label": raw.facts.label,
-        "split": raw.facts.split,
-        "file_sha256": hashlib.sha256(raw.data).digest(),
-        "pixel_sha256": hashlib.sha256(pixels.tobytes()).digest(),
-        "height": height,
-        "width": width,
-        "attributes": list(raw.facts.attributes.items()),
-        "votes": None if raw.facts.votes is None else list(raw.facts.votes.items()),
-    }
-    return row, pixels
+    digest = hashlib.sha256(raw.data).digest()
+    facts = raw.facts
+    prepared = []
+    for number, picture in enumerate(pictures):
+        path = sample_path(raw.path, number)
+        row = {
+            "key": f"{task.source_name}/{path}",
+            "source": task.source_name,
+            "path": path,
+            "label": facts.label,
+            "split": facts.split,
+            "file_sha256": digest,
+            "pixel_sha256": hashlib.sha256(picture.pixels.tobytes()).digest(),
+            "height": picture.height,
+            "width": picture.width,
+            "attributes": list(facts.attributes.items()),
+            "votes": None if facts.votes is None else list(facts.votes.items()),
+        }
+        prepared.append((row, picture.pixels))
+    return prepared
+
+
+def _picture_samples(raw: RawSample, task: BlockTask) -> Sequence[PreparedImage | PreparedFace]:
+    """Each face of a picture in its final form; where none are looked for, the picture."""
+    if raw.pixels is not None:
+        height, width = raw.pixels.shape
+        levels = raw.pixels
+        if task.image.color == "rgb":
+            levels = np.asarray(cv2.cvtColor(levels, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
+        pixels = fit_pixels(levels, task.image)
+        return [PreparedImage(pixels=pixels, height=height, width=width)]
+    if raw.facts.box is not None:
+        return [_crop_box(raw.data, raw.facts.box, task.image)]
+    if task.faces is not None:
+        return prepare_faces(raw.data, task.image, task.faces, detector_for(task.faces))
+    return [prepare_image(raw.data, task.image)]
+
+
+def _crop_box(
+    data: bytes, box: tuple[int, int, int, int], settings: ImageSettings
+) -> PreparedImage:
+    """The part of a picture that its source says is the face."""
+    pixels, height, width = decode_picture(data, settings.color, _WHOLE)
+    left, top = max(box[0], 0), max(box[1], 0)
+    face = pixels[top : max(box[3], 0), left : max(box[2], 0)]
+    if min(face.shape[:2]) < MIN_SIDE:
+        raise ImageError("bad-box", f"{box} leaves {face.shape[:2]} of {width}x{height} pixels")
+    return PreparedImage(pixels=fit_pixels(face, settings), height=height, width=width)

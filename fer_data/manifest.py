@@ -11,35 +11,30 @@ from typing import Any
 
 from fer_data.emotions import canonical_class_name
 from fer_data.errors import ManifestError, UnknownNameError
+from fer_data.layouts import (
+    CsvPixelsLayout,
+    FileLayout,
+    Layout,
+    TableLayout,
+    checked_fields,
+    layout_from_toml,
+)
+
+__all__ = [
+    "GENERIC", "GENERIC_TABLE", "SPLITS", "UNUSED_REASONS", "CsvPixelsLayout", "FileLayout",
+    "Layout", "Manifest", "TableLayout", "detect_csv_layout", "detect_file_layout",
+    "load_manifest", "manifest_dir", "manifest_names",
+]  # fmt: skip
 
 #: Takes any folder of class folders; used where no other manifest fits.
 GENERIC = "folders"
+#: Takes any pictures whose paths and labels stand in a CSV file.
+GENERIC_TABLE = "csv"
 SPLITS = ("train", "validation", "test")
+#: Why a label that a data set knows is no class of it.
+UNUSED_REASONS = ("no-emotion", "uncertain", "not-a-face")
 _DETECTED_SHARE = 0.95
-_FIELDS = {"name", "title", "citation", "url", "terms", "classes", "splits", "layouts", "counts"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileLayout:
-    """Where the path of a file says its class and split.
-
-    Attributes:
-        pattern: regular expression for the whole path, with the groups `label` and, where a
-            path says it, `split`; other named groups are attributes. None: class folders.
-    """
-
-    pattern: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CsvPixelsLayout:
-    """A CSV file of one picture a row; names of its columns and the size of the pictures."""
-
-    label: str
-    pixels: str
-    split: str
-    height: int
-    width: int
+_NUM_PROBES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +44,13 @@ class Manifest:
     Attributes:
         name: short name, as `--manifest` takes it.
         classes: class name → label code; empty where any class may stand.
+        synonyms: other words of this data set → class name.
+        unused: label codes that are no class → why, one of `UNUSED_REASONS`.
         splits: train, validation, test → the names that this data set uses for them.
         layouts: the forms it is handed around in.
-        counts: split → class name → samples of the complete data set; empty where unknown.
+        counts: split ("all" where it has none) → class name → samples of the complete data set.
+        totals: split → samples, where the samples a class are not known.
+        verified: whether the counts were taken from the files or a primary source.
     """
 
     name: str
@@ -60,16 +59,21 @@ class Manifest:
     url: str = ""
     terms: str = ""
     classes: Mapping[str, str] = field(default_factory=dict)
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+    unused: Mapping[str, str] = field(default_factory=dict)
     splits: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    layouts: Sequence[FileLayout | CsvPixelsLayout] = ()
+    layouts: Sequence[Layout] = ()
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    totals: Mapping[str, int] = field(default_factory=dict)
+    verified: bool = True
 
     def class_name(self, label: str) -> str | None:
         """The class a label code, name or synonym stands for; None where it is no class here."""
+        word = label.strip()
         if not self.classes:
-            return canonical_class_name(label) or None
-        by_code = {code: name for name, code in self.classes.items()}
-        name = by_code.get(label.strip(), canonical_class_name(label))
+            return canonical_class_name(word) or None
+        code = next((name for name, code in self.classes.items() if code == word), None)
+        name = code or self.synonyms.get(word.lower(), canonical_class_name(word))
         return name if name in self.classes else None
 
     def split_name(self, word: str) -> str | None:
@@ -81,23 +85,28 @@ class Manifest:
         """One remark a split on how the samples found compare with those of the complete set.
 
         Args:
-            classes: split → class name → samples found.
+            classes: split ("" where the source has none) → class name → samples found.
         """
         remarks = []
-        for split, expected in self.counts.items():
-            total = sum(expected.values())
-            found = classes.get(split, {})
+        doubt = "" if self.verified else " (by figures that are not verified)"
+        for split in dict.fromkeys([*self.counts, *self.totals]):
+            expected = self.counts.get(split, {})
+            total = self.totals.get(split, sum(expected.values()))
+            found = classes.get("" if split == "all" else split, {})
             wrong = [name for name, count in expected.items() if found.get(name, 0) != count]
             if not found:
-                remarks.append(f"{split}: absent ({total:,} samples in the complete set)")
+                text = f"absent ({total:,} samples in the complete set)"
             elif wrong:
                 name = wrong[0]
-                remarks.append(
-                    f"{split}: differs from the complete set in {len(wrong)} classes, for example "
+                text = (
+                    f"differs from the complete set in {len(wrong)} classes, for example "
                     f"{name}: {found.get(name, 0):,} of {expected[name]:,}"
                 )
+            elif sum(found.values()) != total:
+                text = f"{sum(found.values()):,} of {total:,} samples"
             else:
-                remarks.append(f"{split}: complete, all {total:,} samples")
+                text = f"complete, all {total:,} samples"
+            remarks.append(f"{split}: {text}{doubt}")
         return remarks
 
 
@@ -133,42 +142,50 @@ def load_manifest(name_or_path: str) -> Manifest:
 
 
 def _manifest_from_toml(fields: dict[str, Any], where: str) -> Manifest:
-    unknown = sorted(set(fields) - _FIELDS)
-    if unknown:
-        raise ManifestError(f'{where}: unknown field "{unknown[0]}"; expected {sorted(_FIELDS)}')
+    for name in ("classes", "layouts"):
+        entries = fields.get(name, [])
+        if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+            raise ManifestError(f"{where}: {name} must be a list of tables; received {entries!r}")
     classes: dict[str, str] = {}
+    synonyms: dict[str, str] = {}
     for entry in fields.pop("classes", []):
-        if entry.get("name") in classes:
-            raise ManifestError(
-                f'{where}: classes lists "{entry["name"]}" twice; expected unique names'
-            )
-        if "name" not in entry or "code" not in entry:
-            raise ManifestError(f"{where}: each class needs a name and a code; received {entry}")
-        classes[entry["name"]] = str(entry["code"])
-    for split in [*fields.get("splits", {}), *fields.get("counts", {})]:
-        if split not in SPLITS:
+        name = _read_class(entry, classes, where)
+        synonyms.update(dict.fromkeys((word.lower() for word in entry.get("synonyms", [])), name))
+    layouts = tuple(layout_from_toml(layout, where) for layout in fields.pop("layouts", []))
+    checked = checked_fields(Manifest, fields, where)
+    for split in [*fields.get("splits", {}), *fields.get("counts", {}), *fields.get("totals", {})]:
+        if split not in (*SPLITS, "all"):
             raise ManifestError(f'{where}: unknown split "{split}"; expected one of {SPLITS}')
-    try:
-        layouts = tuple(_layout_from_toml(layout, where) for layout in fields.pop("layouts", []))
-        return Manifest(classes=classes, layouts=layouts, **fields)
-    except TypeError as error:
-        raise ManifestError(f"{where}: {error}") from None
+    for split, counts in fields.get("counts", {}).items():
+        for name in counts:
+            if name not in classes:
+                raise ManifestError(f'{where}: counts.{split} has "{name}", which is no class')
+    for reason in fields.get("unused", {}).values():
+        if reason not in UNUSED_REASONS:
+            raise ManifestError(
+                f'{where}: unused has the reason "{reason}"; expected one of {UNUSED_REASONS}'
+            )
+    return Manifest(**{**checked, "classes": classes, "synonyms": synonyms, "layouts": layouts})
 
 
-def _layout_from_toml(fields: dict[str, Any], where: str) -> FileLayout | CsvPixelsLayout:
-    kinds = {"files": FileLayout, "csv-pixels": CsvPixelsLayout}
-    kind = fields.pop("kind", None)
-    if kind not in kinds:
-        raise ManifestError(f'{where}: layout kind is "{kind}"; expected one of {sorted(kinds)}')
-    layout: FileLayout | CsvPixelsLayout = kinds[kind](**fields)
-    if isinstance(layout, FileLayout) and layout.pattern is not None:
-        try:
-            groups = re.compile(layout.pattern).groupindex
-        except re.error as error:
-            raise ManifestError(f"{where}: pattern {layout.pattern!r}: {error}") from None
-        if "label" not in groups:
-            raise ManifestError(f"{where}: pattern {layout.pattern!r} has no group named label")
-    return layout
+def _read_class(entry: dict[str, Any], classes: dict[str, str], where: str) -> str:
+    """The class's name; it and its code are added to `classes`."""
+    for key in entry:
+        if key not in ("name", "code", "synonyms"):
+            raise ManifestError(
+                f'{where}: a class has the unknown field "{key}"; expected name, code, synonyms'
+            )
+    if "name" not in entry or "code" not in entry:
+        raise ManifestError(f"{where}: each class needs a name and a code; received {entry}")
+    name, code = canonical_class_name(str(entry["name"])), str(entry["code"])
+    if name in classes:
+        raise ManifestError(f'{where}: classes lists "{name}" twice; expected unique names')
+    if code in classes.values():
+        raise ManifestError(
+            f'{where}: classes lists the code "{code}" twice; expected unique codes'
+        )
+    classes[name] = code
+    return name
 
 
 def detect_file_layout(
@@ -180,13 +197,21 @@ def detect_file_layout(
         paths: of the pictures, relative to their source.
         manifests: those to try, in order.
     """
+    probes = paths[:: max(len(paths) // _NUM_PROBES, 1)]
     for manifest in manifests:
         for layout in manifest.layouts:
-            if isinstance(layout, FileLayout) and layout.pattern is not None and paths:
-                pattern = re.compile(layout.pattern)
-                if sum(map(bool, map(pattern.fullmatch, paths))) >= _DETECTED_SHARE * len(paths):
-                    return manifest, layout
+            if not isinstance(layout, FileLayout) or layout.pattern is None:
+                continue
+            # a few paths rule most layouts out, and all are many
+            if fits(layout.pattern, probes, share=0.5) and fits(layout.pattern, paths):
+                return manifest, layout
     return None
+
+
+def fits(pattern: str, paths: Sequence[str], *, share: float = _DETECTED_SHARE) -> bool:
+    """Whether a pattern takes so many of the paths."""
+    takes = re.compile(pattern).fullmatch
+    return sum(map(bool, map(takes, paths))) >= share * len(paths) > 0
 
 
 def detect_csv_layout(

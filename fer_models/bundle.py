@@ -36,7 +36,7 @@ class Bundle:
         class_names: what the probabilities stand for, in order.
         image_shape: height, width and channels of the pixels.
         color: `"gray"` or `"rgb"`.
-        equalize: whether the light of the pictures was equalised.
+        equalize: how the light of the pictures was evened out: `"none"`, `"hist"`, `"clahe"`.
         pixel_mean: mean of the training pixels a channel, 0 to 1; the network applies it itself.
         pixel_std: their standard deviation.
         dataset: name of the data set.
@@ -53,7 +53,7 @@ class Bundle:
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
     color: str
-    equalize: bool
+    equalize: str
     pixel_mean: tuple[float, ...]
     pixel_std: tuple[float, ...]
     dataset: str
@@ -83,7 +83,7 @@ def write_bundle(
         class_names=index.class_names,
         image_shape=index.image_shape,
         color="gray" if index.image_shape[2] == 1 else "rgb",
-        equalize=bool(ingest.get("equalize", False)),
+        equalize=ingest.get("equalize", "none"),
         pixel_mean=index.pixel_mean,
         pixel_std=index.pixel_std,
         dataset=index.name,

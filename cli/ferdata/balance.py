@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,40 +12,7 @@ from fer_data.operations import find_preset
 from fer_data.pipeline import Runner
 from fercli.options import dataset_option, dry_run_option, json_option, seed_option
 from fercli.output import Output
-
-
-class Target(click.ParamType[Any]):
-    """A class to lift, typed as "disgust" or "disgust=4000"."""
-
-    name = "class[=n]"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int | None]:
-        """The class's name, and the number of samples it shall have."""
-        if isinstance(value, tuple):
-            return value
-        name, equals, number = str(value).partition("=")
-        if equals and not number.strip().isdecimal():
-            self.fail(f"{value!r}; expected a class and a number, as in disgust=4000", param, ctx)
-        return name, int(number) if equals else None
-
-
-class Level(click.ParamType[Any]):
-    """How far to lift every class: "max", "median" or a number."""
-
-    name = "max|median|n"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str | int:
-        """The word or the number."""
-        text = str(value)
-        if text in ("max", "median"):
-            return text
-        if not text.isdecimal():
-            self.fail(f"{text!r}; expected max, median or a number", param, ctx)
-        return int(text)
+from ferdata.parameters import Level, Target
 
 
 @click.command()

@@ -11,7 +11,7 @@ from fer_data.filter import DEFAULT_BLANK, FilterReport, FilterSettings
 from fer_data.pipeline import Runner
 from fercli.options import dataset_option, dry_run_option, json_option, workers_option
 from fercli.output import Output
-from ferdata.ingest import Percent
+from ferdata.parameters import Percent
 
 
 @click.command("filter")

@@ -8,35 +8,24 @@ from typing import Any
 import click
 
 from fer_data.dataset import SourceRecord
-from fer_data.image import ImageSettings
-from fer_data.ingest import IngestReport, IngestSettings, inspect_source
+from fer_data.face_align import FaceSettings
+from fer_data.face_weights import download_detector_weights, find_detector_weights
+from fer_data.image import COLORS, EQUALIZE, ImageSettings
+from fer_data.ingest import IngestSettings, inspect_source
 from fer_data.ingest import ingest as ingest_source
+from fer_data.ingest_report import IngestReport
 from fer_data.manifest import load_manifest
 from fer_data.sources.opening import SourceSettings
 from fercli.options import dataset_option, dry_run_option, json_option, workers_option
 from fercli.output import Output
+from ferdata.parameters import ClassMapping, Percent
 from ferdata.tables import show_classes
 
-
-class Percent(click.ParamType[Any]):
-    """A share, typed as "5%" or "0.05"."""
-
-    name = "percent"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The share as a number from 0 to 1."""
-        if isinstance(value, float):
-            return value
-        text = str(value)
-        try:
-            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            share = -1.0
-        if not 0 <= share <= 1:
-            self.fail(f"{text!r} is not a share; expected for example 5% or 0.05", param, ctx)
-        return share
+_NO_WEIGHTS = (
+    "no weights of YuNet were found: scikit-image's LBP cascade is used, which finds fewer faces "
+    "and no eyes; name a file with --detector-weights, or fetch it with --download-detector"
+)
+_SOURCE_OPTIONS = tuple(SourceSettings.__dataclass_fields__)
 
 
 @click.command()
@@ -44,9 +33,33 @@ class Percent(click.ParamType[Any]):
 @dataset_option
 @click.option("--manifest", help="Known data set, or TOML file; found out where not given.")
 @click.option("--name", help="What to call the source; after its file where not given.")
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV file of paths and labels.")
+@click.option("--path-column", help="Its column of paths; found out where not given.")
+@click.option("--label-column", help="Its column of labels; found out where not given.")
+@click.option("--split-column", help="Its column of splits, if it has one.")
+@click.option("--votes", type=click.Path(path_type=Path), help="FER+ votes, for FER2013.")
+@click.option(
+    "--map", "class_map", type=ClassMapping(), multiple=True,
+    help="Another class for one, or drop it: contempt=drop.",
+)  # fmt: skip
+@click.option("--include", multiple=True, help="Read only files that match, as in 'train/*'.")
+@click.option("--exclude", multiple=True, help="Leave out files that match.")
+@click.option("--limit", type=click.IntRange(min=1), help="Read the first so many files.")
+@click.option("--max-per-class", type=click.IntRange(min=1), help="Read so many of each class.")
 @click.option("--size", type=int, help="Height and width of every sample.  [default: 48]")
-@click.option("--color", type=click.Choice(["gray", "rgb"]), help="[default: gray]")
-@click.option("--equalize", is_flag=True, help="Equalise the light of every sample.")
+@click.option("--color", type=click.Choice(COLORS), help="[default: gray]")
+@click.option("--equalize", type=click.Choice(EQUALIZE), help="Even out the light.")
+@click.option("--align", is_flag=True, help="Find the face, level its eyes, cut it out.")
+@click.option("--detector-weights", type=click.Path(path_type=Path), help="YuNet's ONNX file.")
+@click.option("--download-detector", is_flag=True, help="Fetch YuNet into your cache first.")
+@click.option(
+    "--several", type=click.Choice(["largest", "all", "reject"]), default="largest",
+    show_default=True, help="Where --align finds several faces.",
+)  # fmt: skip
+@click.option(
+    "--no-face", type=click.Choice(["reject", "keep"]), default="reject", show_default=True,
+    help="Where --align finds none.",
+)  # fmt: skip
 @click.option(
     "--max-rejected", type=Percent(), default="5%", show_default=True,
     help="Fail when more of the files cannot be used.",
@@ -61,16 +74,10 @@ class Percent(click.ParamType[Any]):
 def ingest(
     raw: tuple[Path, ...],
     dataset_dir: Path,
-    manifest: str | None,
-    name: str | None,
-    size: int | None,
-    color: str | None,
-    equalize: bool,
-    max_rejected: float,
-    on_error: str,
     workers: int | None,
     dry_run: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Read RAW into the data set: a folder, a .zip or .tar, or fer2013.csv; by default ./raw.
 
@@ -80,27 +87,17 @@ def ingest(
     \b
     Example:
       ferdata ingest FER2013.zip
-      ferdata ingest photos/ --size 96 --color rgb --dataset photos96
+      ferdata ingest FER2013.zip --votes fer2013new.csv --dataset ferplus
+      ferdata ingest photos/ --size 96 --color rgb --align --dataset photos96
     """
     output = Output(as_json=as_json)
-    image = None
-    if size is not None or color is not None or equalize:
-        default = ImageSettings()
-        image = ImageSettings(
-            size=size if size is not None else default.size,
-            color=color if color is not None else default.color,
-            equalize=equalize,
-        )
-    settings = IngestSettings(
-        image=image,
-        source=SourceSettings(manifest=manifest, name=name),
-        max_rejected=max_rejected,
-        on_error=on_error,
-    )
+    settings = _settings(options)
+    if settings.faces is not None and settings.faces.detector_weights is None:
+        output.warn(_NO_WEIGHTS)
     report = None
     for path in raw or (Path("raw"),):
         if dry_run:
-            _say_source(output, inspect_source(path, settings))
+            _say_source(output, *inspect_source(path, settings))
             continue
         with output.progress("Reading", "files") as on_progress:
             _, report = ingest_source(
@@ -108,18 +105,41 @@ def ingest(
                 dataset_dir,
                 settings,
                 workers=workers,
-                on_source=lambda record: _say_source(output, record),
+                on_source=lambda *source: _say_source(output, *source),
                 on_progress=on_progress,
             )
     if report is not None:
         _show(output, report, dataset_dir)
 
 
-def _say_source(output: Output, source: SourceRecord) -> None:
+def _settings(options: dict[str, Any]) -> IngestSettings:
+    source = {name: options[name] for name in _SOURCE_OPTIONS}
+    image = {name: options[name] for name in ("size", "color", "equalize") if options[name]}
+    faces = None
+    if options["align"]:
+        if options["download_detector"]:
+            download_detector_weights()
+        faces = FaceSettings(
+            detector_weights=find_detector_weights(options["detector_weights"]),
+            several=options["several"],
+            none=options["no_face"],
+        )
+    return IngestSettings(
+        image=ImageSettings(**image) if image else None,
+        faces=faces,
+        source=SourceSettings(**{**source, "class_map": dict(source["class_map"])}),
+        max_rejected=options["max_rejected"],
+        on_error=options["on_error"],
+    )
+
+
+def _say_source(output: Output, source: SourceRecord, remarks: tuple[str, ...]) -> None:
     output.note(
         f"{source.name}: {source.kind}, {source.num_files:,} files, "
         f'understood as manifest "{source.manifest}"'
     )
+    for remark in remarks:
+        output.note(f"  {remark}")
 
 
 def _show(output: Output, report: IngestReport, dataset_dir: Path) -> None:
@@ -132,24 +152,18 @@ def _show(output: Output, report: IngestReport, dataset_dir: Path) -> None:
         rows = list(report.reasons.items())
         total = ["all", report.num_rejected]
         output.table("Rejected files", ["reason", "files"], rows, total=total)
+    further = f" + {report.num_further:,} further faces" if report.num_further else ""
     output.note(
-        f"{report.num_files:,} files = {report.num_samples:,} samples "
+        f"{report.num_files:,} files{further} = {report.num_samples:,} samples "
         f"+ {report.num_rejected:,} rejected."
     )
-    output.result(
-        {
-            "files": report.num_files,
-            "samples": report.num_samples,
-            "rejected": report.num_rejected,
-            "reasons": dict(report.reasons),
-            "classes": {split: dict(counts) for split, counts in report.classes.items()},
-        }
-    )
+    output.result(report.to_json())
 
 
 def _remarks(report: IngestReport) -> list[str]:
-    """How the one source compares with the complete data set, where its size is known."""
-    if len(report.sources) != 1 or report.sources[0].manifest.endswith(".toml"):
+    """How the one source compares with the complete data set, where it was read as it is."""
+    (source, *others) = report.sources
+    if others or source.settings or source.manifest.endswith(".toml"):
         return []
-    manifest = load_manifest(report.sources[0].manifest)
+    manifest = load_manifest(source.manifest)
     return [f"{manifest.name} {remark}" for remark in manifest.count_remarks(report.classes)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -12,25 +11,8 @@ from fer_data.pipeline import Runner
 from fer_data.split import SplitSettings
 from fercli.options import dataset_option, dry_run_option, json_option, seed_option
 from fercli.output import Output
+from ferdata.parameters import Ratios
 from ferdata.tables import show_classes
-
-
-class Ratios(click.ParamType[Any]):
-    """Shares of train, validation and test, typed as "80/10/10"."""
-
-    name = "ratios"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float, float]:
-        """The three shares."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            train, validation, test = map(float, str(value).split("/"))
-        except ValueError:
-            self.fail(f"{value!r}; expected three numbers, for example 80/10/10", param, ctx)
-        return (train, validation, test)
 
 
 @click.command()

@@ -52,6 +52,19 @@ def read_zip_member(archive: str, entry: Entry) -> bytes:
         raise OSError(f"archive member: {error}") from None
 
 
+def open_zip_member(archive: str, entry: Entry) -> IO[bytes]:
+    """One member, to be read from its beginning.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    opened = _open_zip(archive)
+    try:
+        return opened.open(opened.infolist()[int(entry.place)])
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise OSError(f"archive member: {error}") from None
+
+
 @functools.lru_cache(maxsize=1)
 def _open_zip(archive: str) -> zipfile.ZipFile:
     """The open archive; a worker reads many blocks of one, and its directory is long."""

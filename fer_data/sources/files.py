@@ -1,75 +1,89 @@
-"""A source of picture files: a folder or an archive, with a layout that reads the paths."""
+"""A source of picture files: a folder or an archive, with a labeler that knows what they show."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from fer_data.manifest import Manifest
-from fer_data.sources.archive import read_tar_member, read_zip_member
-from fer_data.sources.folders import read_folder_file
-from fer_data.sources.labels import Labeler
+from fer_data.sources.labels import Labeler, PathLabeler
 from fer_data.sources.listing import Entry
-from fer_data.sources.raw import RawSample, Rejection
-
-_READERS: Mapping[str, Callable[[str, Entry], bytes]] = {
-    "folder": read_folder_file,
-    "zip": read_zip_member,
-    "tar": read_tar_member,
-}
+from fer_data.sources.members import Members
+from fer_data.sources.raw import Facts, RawSample, Rejection, sample_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileBlock:
     """Some files of a folder or an archive."""
 
-    kind: str
-    root: str
+    members: Members
     entries: Sequence[Entry]
     labeler: Labeler
 
     @property
     def num_files(self) -> int:
-        """Files of this block."""
-        return len(self.entries)
+        """Samples and rejections of this block."""
+        return len(self.entries) + self.labeler.num_extra
 
     @property
     def fingerprint(self) -> str:
         """Of paths, sizes and stamps, and of how they are understood."""
-        files = [(e.path, e.size, e.stamp) for e in self.entries]
+        files = [
+            (e.path, e.size, e.stamp, e.rejection.reason if e.rejection else "")
+            for e in self.entries
+        ]
         text = json.dumps([files, self.labeler.fingerprint])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def read(self) -> Iterator[RawSample | Rejection]:
-        """Each file, as a sample or a rejection, in order."""
+        """Each file, as samples or rejections, in order."""
         for entry in self.entries:
-            yield entry.rejection or self._read_entry(entry)
+            if entry.rejection is not None:
+                yield entry.rejection
+            else:
+                yield from self._read_entry(entry)
 
-    def _read_entry(self, entry: Entry) -> RawSample | Rejection:
-        facts = self.labeler.facts(entry.path)
-        if isinstance(facts, Rejection):
-            return facts
-        try:
-            data = _READERS[self.kind](self.root, entry)
-        except OSError as error:
-            detail = error.strerror or str(error)
-            return Rejection(path=entry.path, reason="unreadable", detail=detail)
-        return RawSample(path=entry.path, facts=facts, data=data)
+    def _read_entry(self, entry: Entry) -> Iterator[RawSample | Rejection]:
+        samples = self.labeler.facts(entry.path)
+        data, trouble = b"", ""
+        if any(isinstance(facts, Facts) for facts in samples):
+            try:
+                data = self.members.read(entry)
+            except OSError as error:
+                trouble = error.strerror or str(error)
+        for number, facts in enumerate(samples):
+            path = sample_path(entry.path, number)
+            if isinstance(facts, Rejection):
+                yield facts
+            elif trouble:
+                yield Rejection(path=path, reason="unreadable", detail=trouble)
+            else:
+                yield RawSample(path=path, facts=facts, data=data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSource:
-    """A folder or an archive whose layout has been understood."""
+    """A folder or an archive whose layout has been understood.
+
+    Attributes:
+        class_names: classes the manifest lists, as mapped; empty where the folders decide.
+        remarks: what it is understood to be, for people.
+    """
 
     name: str
-    kind: str
-    root: Path
+    members: Members
     entries: Sequence[Entry]
     manifest: Manifest
     labeler: Labeler
+    class_names: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Folder, zip or tar."""
+        return self.members.kind
 
     @property
     def manifest_name(self) -> str:
@@ -77,14 +91,48 @@ class FileSource:
         return self.manifest.name
 
     @property
-    def class_names(self) -> tuple[str, ...]:
-        """Classes the manifest lists; empty where the folders decide."""
-        return tuple(self.manifest.classes)
-
-    @property
     def num_files(self) -> int:
-        """Files listed."""
-        return len(self.entries)
+        """Files listed, and further faces in them."""
+        if not self.labeler.num_extra:
+            return len(self.entries)
+        return len(self.entries) + self.labeler.part(self.sample_paths()).num_extra
+
+    def describe(self) -> tuple[str, ...]:
+        """What it is understood to be."""
+        return self.remarks
+
+    def sample_paths(self) -> list[str]:
+        """Paths of the files that are to be read."""
+        return [entry.path for entry in self.entries if entry.rejection is None]
+
+    def known_facts(self) -> dict[str, tuple[Facts | Rejection, ...]]:
+        """Path → what is known of each file that is to be read."""
+        return {path: self.labeler.facts(path) for path in self.sample_paths()}
+
+    def row(self, path: str) -> int | None:
+        """The row of the original table that a path names, or None."""
+        return self.labeler.row(path) if isinstance(self.labeler, PathLabeler) else None
+
+    def without(self, rejections: Mapping[str, Rejection]) -> FileSource:
+        """The same source, with some files rejected unread."""
+        entries = [
+            replace(entry, rejection=rejections[entry.path])
+            if entry.rejection is None and entry.path in rejections
+            else entry
+            for entry in self.entries
+        ]
+        return replace(self, entries=entries)
+
+    def remarked(self, remark: str) -> FileSource:
+        """The same source with one remark more."""
+        return replace(self, remarks=(*self.remarks, remark))
+
+    def labelled(self, labeler: Labeler, manifest: Manifest | None = None) -> FileSource:
+        """The same files with other facts."""
+        if manifest is None:
+            return replace(self, labeler=labeler)
+        classes = tuple(manifest.classes)
+        return replace(self, labeler=labeler, manifest=manifest, class_names=classes)
 
     def blocks(self, num_files: int) -> Sequence[FileBlock]:
         """The whole source, `num_files` files a block."""
@@ -94,10 +142,9 @@ class FileSource:
         )
         return [
             FileBlock(
-                kind=self.kind,
-                root=str(self.root),
+                members=self.members,
                 entries=part,
-                labeler=self.labeler.part([entry.path for entry in part]),
+                labeler=self.labeler.part([e.path for e in part if e.rejection is None]),
             )
             for part in parts
         ]

@@ -49,18 +49,18 @@ def rejected(entry: Entry, reason: str, detail: str) -> Entry:
     return replace(entry, rejection=Rejection(path=entry.path, reason=reason, detail=detail))
 
 
-def check_entries(entries: Iterable[Entry], manifest: Manifest) -> list[Entry]:
+def check_entries(entries: Iterable[Entry], manifests: Sequence[Manifest]) -> list[Entry]:
     """Entries in order of their paths, without the folder they share; each unfit one rejected.
 
     Args:
         entries: as listed, in any order.
-        manifest: knows the split folders, which are no common folder to drop.
+        manifests: know the split folders, which are no common folder to drop.
     """
     ordered = sorted(entries, key=lambda entry: entry.path)
-    prefix = _shared_folder([e.path for e in ordered if not _is_hidden(e.path)], manifest)
+    prefix = _shared_folder([e.path for e in ordered if not _is_hidden(e.path)], manifests)
     checked: list[Entry] = []
     for number, listed in enumerate(ordered):
-        entry = replace(listed, path=listed.path.removeprefix(prefix))
+        entry = replace(listed, path=listed.path.removeprefix(prefix)) if prefix else listed
         if entry.rejection is not None:
             entry = rejected(entry, entry.rejection.reason, entry.rejection.detail)
         elif _is_hidden(entry.path):
@@ -74,16 +74,18 @@ def check_entries(entries: Iterable[Entry], manifest: Manifest) -> list[Entry]:
 
 
 def _is_hidden(path: str) -> bool:
-    return any(p.startswith(".") or p.lower() in _SYSTEM_NAMES for p in path.split("/"))
+    if path.startswith(".") or "/." in path:
+        return True
+    return not _SYSTEM_NAMES.isdisjoint(path.lower().split("/"))
 
 
-def _shared_folder(paths: Sequence[str], manifest: Manifest) -> str:
+def _shared_folder(paths: Sequence[str], manifests: Sequence[Manifest]) -> str:
     """The folder that all paths begin with, unless it names a split or a class: "fer2013/"."""
     prefix = ""
     parts = [path.split("/") for path in paths]
     while parts and all(len(p) > 2 for p in parts) and len({p[0] for p in parts}) == 1:
         folder = parts[0][0]
-        if manifest.split_name(folder) or canonical_emotion(folder):
+        if any(m.split_name(folder) for m in manifests) or canonical_emotion(folder):
             break
         prefix += f"{folder}/"
         parts = [p[1:] for p in parts]

@@ -6,18 +6,16 @@ import contextlib
 import os
 import tarfile
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fer_data.errors import SourceError
+from fer_data.layouts import CsvPixelsLayout, TableLayout
 from fer_data.manifest import (
     GENERIC,
-    CsvPixelsLayout,
-    FileLayout,
+    GENERIC_TABLE,
     Manifest,
     detect_csv_layout,
-    detect_file_layout,
     load_manifest,
     manifest_names,
 )
@@ -25,24 +23,20 @@ from fer_data.sources.archive import list_tar, list_zip, plain_tar
 from fer_data.sources.csv_pixels import CsvPixelsSource, find_line_ends, read_csv_header
 from fer_data.sources.files import FileSource
 from fer_data.sources.folders import list_folder
-from fer_data.sources.labels import PathLabeler
+from fer_data.sources.label_layouts import understand_by_labels
+from fer_data.sources.layout_reader import understand_files
 from fer_data.sources.listing import Entry, check_entries, is_picture_path
+from fer_data.sources.members import Members
 from fer_data.sources.raw import Source
+from fer_data.sources.selection import excluded
+from fer_data.sources.settings import SourceSettings
+from fer_data.sources.table import has_columns
+from fer_data.sources.understood import LabelColumns, Listing
+from fer_data.sources.wanted import RawSource, joined_manifest, select_wanted
+
+__all__ = ["SourceSettings", "open_source", "source_name"]
 
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceSettings:
-    """How a raw path is to be understood.
-
-    Attributes:
-        manifest: name or TOML file of a manifest; None: found out from the files.
-        name: what the source is called in keys; None: after its file or folder.
-    """
-
-    manifest: str | None = None
-    name: str | None = None
 
 
 @contextlib.contextmanager
@@ -50,36 +44,127 @@ def open_source(raw: Path, settings: SourceSettings) -> Iterator[Source]:
     """The source that a path holds, understood, for as long as it is needed.
 
     Args:
-        raw: a folder, a ZIP or tar archive, or a CSV file of pixels.
-        settings: the manifest and name, where they are not to be found out.
+        raw: a folder, a ZIP or tar archive, or a CSV file of pixels or of paths.
+        settings: what is not to be found out, and what is wanted.
 
     Raises:
         SourceError: there is nothing at the path, or nothing that can be understood.
-        UnknownNameError: no manifest has the name given.
+        UnknownNameError: no manifest has the name given, or no class one that is mapped.
     """
-    manifests = (
-        [load_manifest(settings.manifest)]
-        if settings.manifest
-        else [load_manifest(name) for name in manifest_names()]
-    )
-    name = settings.name or source_name(raw)
+    known = [settings.manifest] if settings.manifest else manifest_names()
+    manifests = [load_manifest(name) for name in known]
+    joined = joined_manifest(settings.manifest) if settings.manifest and settings.votes else None
+    opening = _Opening(raw, settings, manifests if joined is None else [joined])
     if not raw.exists():
         raise SourceError(f"{raw}: no such file or folder; expected {_expected()}")
-    if raw.is_dir():
-        csv = _only_csv(raw, manifests)
-        if csv is not None:
-            yield _open_csv(csv, name, manifests)
+    with opening.opened() as source:
+        yield select_wanted(source, settings)
+
+
+class _Opening:
+    """Opens one raw path.
+
+    Args:
+        raw: the path.
+        settings: what is not to be found out, and what is wanted.
+        manifests: those to try.
+    """
+
+    def __init__(self, raw: Path, settings: SourceSettings, manifests: Sequence[Manifest]) -> None:
+        self._raw = raw
+        self._settings = settings
+        self._manifests = manifests
+        self._name = settings.name or source_name(raw)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[RawSource]:
+        """The source, without what is not wanted of it."""
+        raw = self._raw
+        if raw.is_dir():
+            csv = None if self._settings.labels else _only_csv(raw, self._manifests)
+            yield self._csv(csv) if csv else self._files("folder", raw, list_folder(raw))
+        elif zipfile.is_zipfile(raw):
+            yield self._files("zip", raw, list_zip(raw))
+        elif raw.suffix.lower() == ".csv":
+            yield self._csv(raw)
+        elif raw.stat().st_size and tarfile.is_tarfile(raw):
+            with plain_tar(raw) as plain:
+                yield self._files("tar", plain, list_tar(plain))
         else:
-            yield _open_files("folder", raw, raw, name, list_folder(raw), manifests)
-    elif zipfile.is_zipfile(raw):
-        yield _open_files("zip", raw, raw, name, list_zip(raw), manifests)
-    elif raw.suffix.lower() == ".csv":
-        yield _open_csv(raw, name, manifests)
-    elif raw.stat().st_size and tarfile.is_tarfile(raw):
-        with plain_tar(raw) as plain:
-            yield _open_files("tar", raw, plain, name, list_tar(plain), manifests)
-    else:
-        raise SourceError(f"{raw}: cannot be read as a source; expected {_expected()}")
+            raise SourceError(f"{raw}: cannot be read as a source; expected {_expected()}")
+
+    def _csv(self, path: Path) -> RawSource:
+        columns = read_csv_header(path)
+        found = detect_csv_layout(columns, self._manifests)
+        if found is None and self._settings.labels is None:
+            (table,) = load_manifest(GENERIC_TABLE).layouts
+            if isinstance(table, TableLayout) and has_columns(columns, table):
+                return self._files("folder", path.parent, list_folder(path.parent), labels=path)
+        if found is None:
+            raise SourceError(f"{path}: {_expected_csv(columns, self._manifests)}")
+        manifest, layout = found
+        return CsvPixelsSource(
+            name=self._name,
+            path=path,
+            columns=columns,
+            manifest=manifest,
+            layout=layout,
+            line_ends=find_line_ends(path),
+            class_names=tuple(manifest.classes),
+            remarks=(f"{manifest.title}: class and split read from {path.name}",),
+        )
+
+    def _files(
+        self, kind: str, root: Path, listed: Iterator[Entry], labels: Path | None = None
+    ) -> FileSource:
+        settings = self._settings
+        labels = labels or settings.labels
+        entries = check_entries(listed, [*self._manifests, load_manifest(GENERIC)])
+        readable = (entry.path for entry in entries if entry.rejection is None)
+        unwanted = excluded(readable, settings.include, settings.exclude)
+        listing = Listing(
+            raw=self._raw,
+            members=Members(kind, str(root)),
+            entries=entries,
+            excluded=frozenset(unwanted),
+        )
+        pictures = listing.pictures()
+        if not pictures and labels is None:
+            wanted = " that are asked for (--include, --exclude)" if unwanted else ""
+            tables = [e.path for e in listing.open_entries() if e.path.lower().endswith(".csv")]
+            if tables:
+                raise SourceError(
+                    f"{self._raw}: holds no picture files{wanted}, but {tables[0]}; if the pictures "
+                    "stand in it as numbers, unpack it and name the file itself"
+                )
+            raise SourceError(
+                f"{self._raw}: holds no picture files{wanted}; expected {_expected()}"
+            )
+        if labels is not None:
+            named = self._manifests[0] if settings.manifest else load_manifest(GENERIC_TABLE)
+            columns = LabelColumns(
+                path=settings.path_column or "",
+                label=settings.label_column or "",
+                split=settings.split_column or "",
+            )
+            understood = understand_by_labels(listing, labels, columns, named)
+        else:
+            found = understand_files(listing, self._manifests)
+            if found is None:
+                raise SourceError(
+                    f"{self._raw}: the files are not laid out as {self._manifests[0].name} is, for "
+                    f"example {pictures[0]}; leave --manifest away to have the layout found out"
+                )
+            understood = found
+        return FileSource(
+            name=self._name,
+            members=listing.members,
+            entries=understood.entries,
+            manifest=understood.manifest,
+            labeler=understood.labeler,
+            class_names=tuple(understood.manifest.classes),
+            remarks=understood.remarks,
+        )
 
 
 def source_name(raw: Path) -> str:
@@ -100,61 +185,22 @@ def _expected() -> str:
     return f"a folder of pictures, an archive ({', '.join(_ARCHIVE_SUFFIXES)}) or a .csv file"
 
 
-def _only_csv(folder: Path, manifests: list[Manifest]) -> Path | None:
+def _only_csv(folder: Path, manifests: Sequence[Manifest]) -> Path | None:
     """The one CSV file of pixels that a folder holds in place of pictures, or None."""
     files = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    csvs = [path for path in files if path.suffix.lower() == ".csv" and path.is_file()]
-    if len(csvs) != 1 or any(path.is_dir() or is_picture_path(path.name) for path in files):
+    if any(path.is_dir() or is_picture_path(path.name) for path in files):
         return None
-    return csvs[0] if detect_csv_layout(read_csv_header(csvs[0]), manifests) else None
+    csvs = [path for path in files if path.suffix.lower() == ".csv" and path.is_file()]
+    fitting = [path for path in csvs if detect_csv_layout(read_csv_header(path), manifests)]
+    return fitting[0] if len(fitting) == 1 else None
 
 
-def _open_csv(path: Path, name: str, manifests: list[Manifest]) -> Source:
-    columns = read_csv_header(path)
-    found = detect_csv_layout(columns, manifests)
-    if found is None:
-        known = [
-            f"{layout.label}, {layout.pixels}, {layout.split} ({manifest.name})"
-            for manifest in manifests
-            for layout in manifest.layouts
-            if isinstance(layout, CsvPixelsLayout)
-        ]
-        raise SourceError(
-            f"{path}: columns are {', '.join(columns) or 'missing'}; "
-            f"expected {' or '.join(known) or 'another manifest: this one has no CSV layout'}"
-        )
-    manifest, layout = found
-    return CsvPixelsSource(
-        name=name,
-        path=path,
-        columns=columns,
-        manifest=manifest,
-        layout=layout,
-        line_ends=find_line_ends(path),
-    )
-
-
-def _open_files(
-    kind: str, raw: Path, root: Path, name: str, listed: Iterator[Entry], manifests: list[Manifest]
-) -> Source:
-    generic = load_manifest(GENERIC)
-    entries = check_entries(listed, manifests[0] if len(manifests) == 1 else generic)
-    pictures = [e.path for e in entries if e.rejection is None and is_picture_path(e.path)]
-    if not pictures:
-        raise SourceError(f"{raw}: holds no picture files; expected {_expected()}")
-    found = detect_file_layout(pictures, manifests)
-    if found is None:
-        named = manifests[0] if len(manifests) == 1 else generic
-        if named.name != GENERIC and not any(
-            isinstance(layout, FileLayout) and layout.pattern is None for layout in named.layouts
-        ):
-            raise SourceError(
-                f"{raw}: the files are not laid out as {named.name} is, for example {pictures[0]}; "
-                f"leave --manifest away to read them as class folders"
-            )
-        found = named, FileLayout()
-    manifest, layout = found
-    labeler = PathLabeler(manifest, layout)
-    return FileSource(
-        name=name, kind=kind, root=root, entries=entries, manifest=manifest, labeler=labeler
-    )
+def _expected_csv(columns: Sequence[str], manifests: Sequence[Manifest]) -> str:
+    known = [
+        f"{layout.label}, {layout.pixels}, {layout.split} ({manifest.name})"
+        for manifest in manifests
+        for layout in manifest.layouts
+        if isinstance(layout, CsvPixelsLayout)
+    ]
+    expected = " or ".join(known) or "another manifest: this one has no CSV layout"
+    return f"columns are {', '.join(columns) or 'missing'}; expected {expected}"

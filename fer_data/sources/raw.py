@@ -19,7 +19,32 @@ REASONS = (
     "unknown-class",  # its class is not one of the data set's
     "duplicate-name",  # an archive holds a later file of the same name
     "too-large",  # more bytes than a picture of a face has
+    "support-file",  # a label file, or another that belongs to the set and is no picture
+    "other-form",  # another form of a picture that is read
+    "missing-file",  # the label file names it, and it is not there
+    "outside-source",  # the label file names a place outside the source
+    "unlabelled",  # the label file does not name it, or gives it no label
+    "bad-label",  # its label cannot be read
+    "bad-box",  # the place of its face cannot be
+    "conflicting-labels",  # the label file names it twice, with different labels
+    "unlabelled-sequence",  # a sequence that its authors gave no label
+    "not-peak",  # a frame on the way from neutral to the peak
+    "no-emotion",  # its authors saw no emotion in it
+    "uncertain",  # its authors could not tell
+    "not-a-face",  # its authors saw no face in it
+    "no-majority",  # those who were asked did not agree
+    "no-votes",  # nobody was asked
+    "dropped-class",  # the mapping of classes drops its class
+    "excluded",  # not among the files that were asked for
+    "over-limit",  # beyond the number of files that was asked for
 )
+#: Rejections for these reasons are counted but hold nothing up: no one meant them as samples.
+HARMLESS_REASONS = frozenset(
+    {
+        "hidden", "support-file", "other-form", "unlabelled-sequence", "not-peak", "no-emotion",
+        "uncertain", "not-a-face", "no-majority", "dropped-class", "excluded", "over-limit",
+    }
+)  # fmt: skip
 #: Files beyond this size are no pictures of faces, and are not read.
 MAX_FILE_BYTES = 128 * 2**20
 
@@ -69,6 +94,16 @@ class Rejection:
     detail: str
 
 
+def sample_path(path: str, number: int) -> str:
+    """The path of one of several samples of a file; the first has the path of the file.
+
+    Example:
+        >>> sample_path("a.jpg", 0), sample_path("a.jpg", 1)
+        ('a.jpg', 'a.jpg#face-2')
+    """
+    return path if number == 0 else f"{path}#face-{number + 1}"
+
+
 class SourceBlock(Protocol):
     """Some files of a source: one unit of work, picklable.
 
@@ -105,7 +140,10 @@ class Source(Protocol):
 
     @property
     def num_files(self) -> int:
-        """Files, or rows, of the source."""
+        """Files, rows or faces of the source: what all its blocks will yield."""
+
+    def describe(self) -> tuple[str, ...]:
+        """What it is understood to be, in lines for people."""
 
     def blocks(self, num_files: int) -> Sequence[SourceBlock]:
         """The whole source, `num_files` files a block."""

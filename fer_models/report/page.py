@@ -176,8 +176,8 @@ def describe_value(value: Any) -> str:
     """A setting or a count in words.
 
     Example:
-        >>> describe_value({"size": 48, "equalize": False, "names": ["a", "b"]})
-        'size 48, equalize no, names a, b'
+        >>> describe_value({"size": 48, "augment": False, "names": ["a", "b"]})
+        'size 48, augment no, names a, b'
     """
     if isinstance(value, Mapping):
         parts = [f"{name} {describe_value(part)}" for name, part in value.items()]

@@ -72,3 +72,12 @@ def test_help_takes_little_processor_time(program: str) -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
     assert median(seconds) < 0.2
+
+
+def test_every_reason_of_a_rejection_is_documented() -> None:
+    from fer_data.image import REASONS as PICTURE_REASONS
+    from fer_data.sources.raw import REASONS as SOURCE_REASONS
+
+    reference = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+    missing = [r for r in (*PICTURE_REASONS, *SOURCE_REASONS) if f"`{r}`" not in reference]
+    assert not missing

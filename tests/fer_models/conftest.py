@@ -98,7 +98,7 @@ def write_shards(
         leakage={"groups": 0, "samples": {}},
         lineage={
             "ingest": {
-                "settings": {"size": image_shape[0], "color": "gray", "equalize": False},
+                "settings": {"size": image_shape[0], "color": "gray", "equalize": "none"},
                 "counts": {"samples": number, "rejected": 0},
                 "fingerprint": "00",
             }

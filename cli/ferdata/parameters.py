@@ -1,0 +1,97 @@
+"""What people type for shares, mappings, targets and ratios."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+class Percent(click.ParamType[Any]):
+    """A share, typed as "5%" or "0.05"."""
+
+    name = "percent"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The share as a number from 0 to 1."""
+        if isinstance(value, float):
+            return value
+        text = str(value)
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            self.fail(f"{text!r} is not a share; expected for example 5% or 0.05", param, ctx)
+        return share
+
+
+class ClassMapping(click.ParamType[Any]):
+    """A class and what becomes of it, typed as "contempt=drop" or "joy=happiness"."""
+
+    name = "class=class"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Both names."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, target = str(value).partition("=")
+        if not (name and equals and target):
+            self.fail(f"{value!r}; expected for example contempt=drop", param, ctx)
+        return name, target
+
+
+class Target(click.ParamType[Any]):
+    """A class to lift, typed as "disgust" or "disgust=4000"."""
+
+    name = "class[=n]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int | None]:
+        """The class's name, and the number of samples it shall have."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, number = str(value).partition("=")
+        if equals and not number.strip().isdecimal():
+            self.fail(f"{value!r}; expected a class and a number, as in disgust=4000", param, ctx)
+        return name, int(number) if equals else None
+
+
+class Level(click.ParamType[Any]):
+    """How far to lift every class: "max", "median" or a number."""
+
+    name = "max|median|n"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | int:
+        """The word or the number."""
+        text = str(value)
+        if text in ("max", "median"):
+            return text
+        if not text.isdecimal():
+            self.fail(f"{text!r}; expected max, median or a number", param, ctx)
+        return int(text)
+
+
+class Ratios(click.ParamType[Any]):
+    """Shares of train, validation and test, typed as "80/10/10"."""
+
+    name = "ratios"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float, float]:
+        """The three shares."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            train, validation, test = map(float, str(value).split("/"))
+        except ValueError:
+            self.fail(f"{value!r}; expected three numbers, for example 80/10/10", param, ctx)
+        return (train, validation, test)
