@@ -14,7 +14,7 @@ from fer_data.image import COLORS, EQUALIZE, ImageSettings
 from fer_data.ingest import IngestSettings, inspect_source
 from fer_data.ingest import ingest as ingest_source
 from fer_data.ingest_report import IngestReport
-from fer_data.manifest import load_manifest
+from fer_data.manifest import load_manifest, manifest_names
 from fer_data.sources.opening import SourceSettings
 from fercli.options import dataset_option, dry_run_option, json_option, workers_option
 from fercli.output import Output
@@ -163,7 +163,7 @@ def _show(output: Output, report: IngestReport, dataset_dir: Path) -> None:
 def _remarks(report: IngestReport) -> list[str]:
     """How the one source compares with the complete data set, where it was read as it is."""
     (source, *others) = report.sources
-    if others or source.settings or source.manifest.endswith(".toml"):
+    if others or source.settings or source.manifest not in manifest_names():
         return []
     manifest = load_manifest(source.manifest)
     return [f"{manifest.name} {remark}" for remark in manifest.count_remarks(report.classes)]

@@ -48,8 +48,8 @@ def _understand_table(
 ) -> Understood | None:
     matches = re.compile(f"(?P<_base>(?:.*/)?)(?:{layout.file})").fullmatch
     entries = listing.open_entries()
-    found = [(e, m["_base"]) for e in entries if (m := matches(e.path))]
-    found = [(e, base) for e, base in found if not is_picture_path(e.path)]
+    labels = listing.label_entries()
+    found = [(e, m["_base"]) for e in labels if (m := matches(e.path))]
     with contextlib.ExitStack() as stack:
         files: list[LabelFile] = []
         for entry, base in found:

@@ -134,8 +134,8 @@ class _Opening:
             tables = [e.path for e in listing.open_entries() if e.path.lower().endswith(".csv")]
             if tables:
                 raise SourceError(
-                    f"{self._raw}: holds no picture files{wanted}, but {tables[0]}; if the pictures "
-                    "stand in it as numbers, unpack it and name the file itself"
+                    f"{self._raw}: holds no picture files{wanted}, but {tables[0]}; if the "
+                    "pictures stand in it as numbers, unpack it and name the file itself"
                 )
             raise SourceError(
                 f"{self._raw}: holds no picture files{wanted}; expected {_expected()}"

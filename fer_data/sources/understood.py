@@ -58,6 +58,10 @@ class Listing:
         """Entries that may be read, for their label or for their picture."""
         return [entry for entry in self.entries if entry.rejection is None]
 
+    def label_entries(self) -> list[Entry]:
+        """Entries that may be label files: these may be larger than pictures are."""
+        return [e for e in self.entries if _is_read(e) and not is_picture_path(e.path)]
+
     def pictures(self) -> list[str]:
         """Paths of pictures that are asked for."""
         return [
@@ -71,7 +75,12 @@ def without_support_files(entries: Sequence[Entry], named: Container[str]) -> li
     """The entries, those that are no pictures rejected unless they are named."""
     return [
         rejected(entry, "support-file", "a file of the data set that is no picture")
-        if entry.rejection is None and not is_picture_path(entry.path) and entry.path not in named
+        if _is_read(entry) and not is_picture_path(entry.path) and entry.path not in named
         else entry
         for entry in entries
     ]
+
+
+def _is_read(entry: Entry) -> bool:
+    """Whether nothing but its size speaks against a file."""
+    return entry.rejection is None or entry.rejection.reason == "too-large"

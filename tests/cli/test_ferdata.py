@@ -113,6 +113,32 @@ def test_a_changed_mind_is_carried_through(work: Path) -> None:
     assert result_of(work, "status")["stages"]["pack"]["state"] == "stale"
 
 
+def test_two_sources_with_other_classes_become_one_list(work: Path) -> None:
+    for name, folder in (("JOY", "other/train/JOY"), ("Contempt", "other/train/Contempt")):
+        (work / folder).mkdir(parents=True)
+        for seed in range(3):
+            picture = png_bytes(face_pixels(900 + len(name) * 10 + seed))
+            (work / folder / f"{seed}.png").write_bytes(picture)
+    merged = result_of(work, "ingest", "raw", "other", "--map", "contempt=drop", "-d", "merged")
+    counts = {name: sum(c[name] for c in merged["classes"].values()) for name in ("happiness",)}
+    assert counts == {"happiness": 43}
+    assert list(next(iter(merged["classes"].values()))) == ["disgust", "happiness", "sadness"]
+    assert merged["reasons"] == {"dropped-class": 3}
+    both = result_of(work, "ingest", "other", "-d", "merged")  # a changed mind: the class is back
+    assert "contempt" in next(iter(both["classes"].values()))
+
+
+def test_a_manifest_of_ones_own_is_used(work: Path) -> None:
+    (work / "mine.toml").write_text(
+        'name = "mine"\ntitle = "Mine"\n'
+        'classes = [{name = "happiness", code = "0"}, {name = "sadness", code = "1"}]\n'
+        '[[layouts]]\nkind = "files"\npattern = "(?P<label>happy|sad)/.*"\n'
+    )
+    done = run(work, "ingest", "raw", "--manifest", "mine.toml", "--include", "[hs]*", "-d", "own")
+    assert done.returncode == 0, done.stderr
+    assert 'understood as manifest "mine"' in done.stdout
+
+
 def test_verbose_names_every_rejected_file(work: Path) -> None:
     (work / "raw" / "happy" / "bad.png").write_bytes(b"")
     assert "bad.png" not in run(work, "ingest").stderr

@@ -11,7 +11,8 @@ import pytest
 
 from fer_data.dataset import Dataset
 from fer_data.emotions import order_class_names
-from fer_data.ingest import IngestReport, IngestSettings, ingest
+from fer_data.ingest import IngestSettings, ingest
+from fer_data.ingest_report import IngestReport
 from fer_data.manifest import load_manifest, manifest_dir, manifest_names
 from fer_data.sources.opening import SourceSettings, open_source
 from tests.fer_data.test_ingest import tree_digest

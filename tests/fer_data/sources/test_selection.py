@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from fer_data.errors import SettingsError, SourceError, UnknownNameError
-from fer_data.ingest import IngestReport, IngestSettings, ingest
+from fer_data.ingest import IngestSettings, ingest
+from fer_data.ingest_report import IngestReport
 from fer_data.sources.opening import SourceSettings, open_source
 from tests import miniatures
 from tests.conftest import face_pixels

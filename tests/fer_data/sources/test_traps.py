@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from fer_data.errors import SourceError
-from fer_data.ingest import IngestReport, IngestSettings, ingest
+from fer_data.ingest import IngestSettings, ingest
+from fer_data.ingest_report import IngestReport
 from fer_data.manifest import load_manifest
 from fer_data.sources.label_file import picture_path, read_rows
 from fer_data.sources.opening import SourceSettings, open_source
@@ -532,6 +533,16 @@ def test_a_label_file_that_claims_too_much_is_refused(
         SourceError, match=r"raw: labels.csv has 402 bytes; expected .* at most 100"
     ):
         known(mini.raw)
+
+
+def test_a_label_file_may_be_larger_than_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_data.sources.listing.MAX_FILE_BYTES", 5000)
+    long = "x" * 6000  # as AffectNet's list of 400 MB is, for its landmarks
+    table = f"path,label,landmarks\na.png,happy,{long}\n".encode()
+    raw = write_csv_set(tmp_path / "raw", table, {"a.png": 1})
+    assert labels(raw) == {"a.png": "happiness", "labels.csv": "support-file"}
 
 
 # a table given with --labels
