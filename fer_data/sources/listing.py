@@ -36,6 +36,8 @@ class Entry:
 
 def readable_path(path: str) -> str:
     r"""A path as valid Unicode: bytes of a name that are not UTF-8 are written out as \\xNN."""
+    if path.isascii():
+        return path
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -58,8 +60,7 @@ def check_entries(entries: Iterable[Entry], manifests: Sequence[Manifest]) -> li
     """
     ordered = sorted(entries, key=lambda entry: entry.path)
     prefix = _shared_folder([e.path for e in ordered if not _is_hidden(e.path)], manifests)
-    checked: list[Entry] = []
-    for number, listed in enumerate(ordered):
+    for number, listed in enumerate(ordered):  # in place: there may be millions
         entry = replace(listed, path=listed.path.removeprefix(prefix)) if prefix else listed
         if entry.rejection is not None:
             entry = rejected(entry, entry.rejection.reason, entry.rejection.detail)
@@ -69,8 +70,8 @@ def check_entries(entries: Iterable[Entry], manifests: Sequence[Manifest]) -> li
             entry = rejected(entry, "too-large", f"{entry.size:,} bytes")
         if number + 1 < len(ordered) and ordered[number + 1].path == listed.path:
             entry = rejected(entry, "duplicate-name", "a later file has the same name")
-        checked.append(entry)
-    return checked
+        ordered[number] = entry
+    return ordered
 
 
 def _is_hidden(path: str) -> bool:
@@ -81,12 +82,16 @@ def _is_hidden(path: str) -> bool:
 
 def _shared_folder(paths: Sequence[str], manifests: Sequence[Manifest]) -> str:
     """The folder that all paths begin with, unless it names a split or a class: "fer2013/"."""
+    if not paths:
+        return ""
+    # in order, so what the first and the last begin with, all do
+    first, last = paths[0].split("/"), paths[-1].split("/")
+    most = min(path.count("/") for path in paths) - 1  # a class folder and the file stay
     prefix = ""
-    parts = [path.split("/") for path in paths]
-    while parts and all(len(p) > 2 for p in parts) and len({p[0] for p in parts}) == 1:
-        folder = parts[0][0]
-        if any(m.split_name(folder) for m in manifests) or canonical_emotion(folder):
+    for folder, other in zip(first[: max(most, 0)], last, strict=False):
+        if folder != other or canonical_emotion(folder):
+            break
+        if any(manifest.split_name(folder) for manifest in manifests):
             break
         prefix += f"{folder}/"
-        parts = [p[1:] for p in parts]
     return prefix
