@@ -20,8 +20,9 @@ LEDGER_NAME = "ledger.csv"
 #: Written first: says that the folder is ours and with what settings.
 MARKER_NAME = ".ferkit-synth.json"
 _FORMAT_VERSION = 1
+#: Named so that nobody takes the ledger for a label file: it tells what a set hides.
 LEDGER_COLUMNS = (
-    "path", "class_name", "split", "kind", "source_path", "emotion", "intensity", "identity",
+    "path", "folder_class", "split", "kind", "source_path", "true_emotion", "intensity", "identity",
     "roll", "yaw", "pitch", "occlusion", "brightness",
 )  # fmt: skip
 
@@ -143,7 +144,13 @@ def _ledger(settings: SynthSettings, files: list[PlannedFile]) -> str:
     writer = csv.DictWriter(text, LEDGER_COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for file in files:
-        row = {name: getattr(file, name) for name in LEDGER_COLUMNS[:5]}
+        row = {
+            "path": file.path,
+            "folder_class": file.class_name,
+            "split": file.split,
+            "kind": file.kind,
+            "source_path": file.source_path,
+        }
         writer.writerow(row | _facts(settings, file))
     return text.getvalue()
 
@@ -154,7 +161,7 @@ def _facts(settings: SynthSettings, file: PlannedFile) -> dict[str, str]:
         return {}
     facts = describe_face(settings, file.face_index)
     return {
-        "emotion": facts.emotion,
+        "true_emotion": facts.emotion,
         "intensity": f"{facts.intensity:.3f}",
         "identity": facts.identity.name,
         "roll": f"{facts.pose.roll:.1f}",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fer_data.errors import SettingsError
+from fer_data.ingest import IngestSettings, inspect_source
 from fer_data.synth import (
     KINDS,
     LEDGER_COLUMNS,
@@ -64,10 +65,15 @@ def test_ledger_accounts_for_every_file(dirty_dir: Path) -> None:
     assert {*paths, LEDGER_NAME, MARKER_NAME} == set(hashes(dirty_dir))
 
 
+def test_the_ledger_is_not_taken_for_a_label_file(dirty_dir: Path, tmp_path: Path) -> None:
+    source, _ = inspect_source(dirty_dir, IngestSettings())
+    assert source.manifest == "folders"
+
+
 def test_ledger_row_agrees_with_the_path(dirty_dir: Path) -> None:
     for row in read_ledger(dirty_dir):
         assert tuple(row) == LEDGER_COLUMNS
-        assert row["path"].startswith(f"{row['split']}/{row['class_name']}/")
+        assert row["path"].startswith(f"{row['split']}/{row['folder_class']}/")
         assert row["kind"] in KINDS
 
 
@@ -102,8 +108,8 @@ def test_copies_stand_where_their_kind_says(dirty_dir: Path) -> None:
         assert source["kind"] == "clean"
         assert (row["split"] != source["split"]) == (row["kind"] == "leaking")
         conflicting = row["kind"] == "conflicting-label"
-        assert (row["class_name"] != source["class_name"]) == conflicting
-        assert row["emotion"] == source["emotion"] == source["class_name"]
+        assert (row["folder_class"] != source["folder_class"]) == conflicting
+        assert row["true_emotion"] == source["true_emotion"] == source["folder_class"]
         assert row["identity"] == source["identity"]
 
 
@@ -147,7 +153,7 @@ def test_files_without_a_face_have_no_emotion(dirty_dir: Path) -> None:
         faceless = row["kind"] in (
             "blank", "black", "non-face", "zero-byte", "wrong-type", "hidden",
         )  # fmt: skip
-        assert (row["emotion"] == "") == faceless == (row["identity"] == "")
+        assert (row["true_emotion"] == "") == faceless == (row["identity"] == "")
 
 
 @pytest.mark.parametrize("splits", [False, True])
@@ -228,4 +234,4 @@ def test_clean_files_decode_to_the_drawn_faces(tmp_path: Path, channels: int) ->
             decoded = np.asarray(image).reshape(48, 48, channels)
         face = draw_face(synth, index)
         np.testing.assert_array_equal(decoded, face.image)
-        assert row["emotion"] == face.emotion
+        assert row["true_emotion"] == face.emotion
