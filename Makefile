@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
-EPOCHS ?= 14
+EPOCHS ?= 16
 BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 RAW := $(if $(DATA),$(abspath $(DATA)),raw)
@@ -27,7 +27,7 @@ demo: $(READY)
 	rm -rf $(DEMO)
 	mkdir -p $(DEMO)
 ifndef DATA
-	cd $(DEMO) && $(BIN)/ferdata synth raw --num-samples 6000 --dirt 0.04 --seed 1
+	cd $(DEMO) && $(BIN)/ferdata synth raw --num-samples 8000 --dirt 0.04 --seed 1
 endif
 	cd $(DEMO) && $(BIN)/ferdata ingest $(RAW)
 	cd $(DEMO) && $(BIN)/ferdata filter
