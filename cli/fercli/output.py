@@ -83,19 +83,20 @@ class Output:
         if not sys.stderr.isatty():
             yield _lines(description, unit)
             return
-        with _make_bar() as self._bar:
-            task = self._bar.add_task(description, total=None, unit=unit, rate="")
-            start = time.monotonic()
+        bar = self._bar = _make_bar()
+        try:
+            with bar:
+                task = bar.add_task(description, total=None, unit=unit, rate="")
+                start = time.monotonic()
 
-            def callback(done: int, total: int) -> None:
-                rate = f"{done / (time.monotonic() - start):,.0f}/s"
-                self._bar.update(task, completed=done, total=total, rate=rate)
+                def callback(done: int, total: int) -> None:
+                    rate = f"{done / (time.monotonic() - start):,.0f}/s"
+                    bar.update(task, completed=done, total=total, rate=rate)
 
-            try:
                 yield callback
-            finally:
-                self._bar.remove_task(task)
-        self._bar = None
+                bar.remove_task(task)
+        finally:
+            self._bar = None
 
 
 def _make_bar() -> Any:

@@ -1,4 +1,4 @@
-"""The `fermodel` program: its help, its speed, what it says when all goes well, and when not."""
+"""The `fermodel` program: what it says when all goes well, and when not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from fer_data.shards.index import INDEX_NAME, ClassCount, ShardEntry, ShardIndex
 from fer_data.shards.npz import encode_npz
 
 CLASS_NAMES = ("anger", "happiness", "neutral")
-HEAVY = ("tensorflow", "keras", "matplotlib", "numpy", "cv2", "sklearn", "jinja2", "rich")
 
 
 def fermodel(*arguments, cwd=None):
