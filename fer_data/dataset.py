@@ -12,6 +12,7 @@ A stage reads the tables before it and publishes its own; it never edits another
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -66,6 +67,7 @@ def faces_to_json(faces: FaceSettings) -> dict[str, Any]:
     return {**asdict(faces), "detector_weights": detector}
 
 
+@functools.cache
 def ferkit_version() -> str:
     """The installed version of ferkit."""
     return importlib.metadata.version("ferkit")

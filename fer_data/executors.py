@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from multiprocessing.process import BaseProcess
@@ -13,7 +14,7 @@ from typing import TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-_TASKS_AHEAD = 4  # a worker: enough to keep it busy, few enough to hold in memory
+_TASKS_AHEAD = 3  # a worker: enough to keep it busy, few enough to hold in memory
 
 
 def default_workers() -> int:
@@ -26,36 +27,46 @@ def run_tasks(
 ) -> Iterator[tuple[int, Result]]:
     """Yields (number of the task, its result) as results come, in any order.
 
+    This process works too: it has loaded everything and begins at once, while others start.
+
     Args:
         function: a top-level function, without side effects beyond files of its own.
         tasks: what to call it with.
-        workers: processes; 1 works in this one. Default: one a core.
+        workers: processes, this one among them. Default: one a core.
 
     Raises:
         Exception: whatever the function raised first; tasks not yet begun are dropped.
     """
-    workers = workers if workers is not None else default_workers()
-    if workers == 1 or len(tasks) <= 1:
+    workers = min(workers if workers is not None else default_workers(), len(tasks))
+    if workers <= 1:
         for number, task in enumerate(tasks):
             yield number, function(task)
         return
-    with _pool(min(workers, len(tasks))) as pool:
-        waiting: dict[Future[Result], int] = {}
+    with _pool(workers - 1) as pool:
+        unclaimed = deque(range(len(tasks)))
+        claimed: dict[Future[Result], int] = {}
         try:
-            for number, task in enumerate(tasks):
-                waiting[pool.submit(function, task)] = number
-                if len(waiting) >= workers * _TASKS_AHEAD:
-                    yield from _collect(waiting)
-            while waiting:
-                yield from _collect(waiting)
+            while unclaimed or claimed:
+                while unclaimed and len(claimed) < (workers - 1) * _TASKS_AHEAD:
+                    number = unclaimed.popleft()
+                    claimed[pool.submit(function, tasks[number])] = number
+                own = unclaimed.popleft() if unclaimed else _take_back(claimed)
+                if own is not None:
+                    yield own, function(tasks[own])
+                finished = wait(claimed, 0 if own is not None else None, FIRST_COMPLETED).done
+                for future in finished:
+                    yield claimed.pop(future), future.result()
         finally:
-            for future in waiting:
+            for future in claimed:
                 future.cancel()
 
 
-def _collect(waiting: dict[Future[Result], int]) -> Iterator[tuple[int, Result]]:
-    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        yield waiting.pop(future), future.result()
+def _take_back(claimed: dict[Future[Result], int]) -> int | None:
+    """The number of a task that no other process has begun, or None."""
+    for future in reversed(claimed):
+        if future.cancel():
+            return claimed.pop(future)
+    return None
 
 
 def _pool(workers: int) -> Executor:

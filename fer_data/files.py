@@ -5,14 +5,21 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
-def write_file(path: Path, data: bytes) -> None:
-    """Puts `data` at `path`: written beside it, flushed to the disk, then renamed.
+
+def write_file(path: Path, *parts: Buffer) -> None:
+    """Puts bytes at `path`: written beside it, flushed to the disk, then renamed.
+
+    Args:
+        path: of the file; its folder is made where there is none.
+        parts: of its content, in order.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; nothing stands at `path` that
@@ -22,7 +29,7 @@ def write_file(path: Path, data: bytes) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with beside.open("wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
@@ -35,9 +42,10 @@ def write_file(path: Path, data: bytes) -> None:
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
     """Puts an array at `path` as a .npy file, whole or not at all."""
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    write_file(path, buffer.getvalue())
+    whole = np.ascontiguousarray(array)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(whole))
+    write_file(path, header.getvalue(), whole.data)
 
 
 def remove_leftovers(folder: Path) -> None:

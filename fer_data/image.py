@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_data.errors import SettingsError
-from fer_data.picture_decode import decode_picture
+from fer_data.errors import ImageError, SettingsError
+from fer_data.picture_decode import decode_pictures
 from fer_data.picture_header import MAX_PIXELS, MIN_SIDE
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "equalize_light",
     "fit_pixels",
     "prepare_image",
+    "prepare_images",
 ]
 
 #: Why a picture cannot be used; the last two where faces are looked for (`fer_data.faces`).
@@ -80,8 +83,7 @@ class ImageSettings:
         return (self.size, self.size, 1 if self.color == "gray" else 3)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedImage:
+class PreparedImage(NamedTuple):
     """A picture in its final form.
 
     Attributes:
@@ -96,7 +98,21 @@ class PreparedImage:
 
 
 def prepare_image(data: bytes, settings: ImageSettings) -> PreparedImage:
-    """The picture that `data` holds, in the form that `settings` ask for.
+    """The picture that `data` holds, in the form that `settings` ask for; see `prepare_images`.
+
+    Raises:
+        ImageError: the picture cannot be used.
+    """
+    (prepared,) = prepare_images([data], settings)
+    if isinstance(prepared, ImageError):
+        raise prepared
+    return prepared
+
+
+def prepare_images(
+    pictures: Sequence[bytes], settings: ImageSettings
+) -> list[PreparedImage | ImageError]:
+    """Pictures in the form that `settings` ask for; many small ones at once are cheaper.
 
     The picture is turned as its EXIF orientation says, put on white where it is transparent, cut
     to its centre square, and resized by area averaging where it shrinks and linear interpolation
@@ -104,14 +120,18 @@ def prepare_image(data: bytes, settings: ImageSettings) -> PreparedImage:
     not. Of 16 bits the upper 8 are kept, of an animation the first picture.
 
     Args:
-        data: a whole PNG, JPEG, GIF, BMP, TIFF, WebP or PNM file.
+        pictures: each a whole PNG, JPEG, GIF, BMP, TIFF, WebP or PNM file.
         settings: the form.
 
-    Raises:
-        ImageError: the picture cannot be used; its `reason` is one of `REASONS`.
+    Returns:
+        For each, the picture, or why it cannot be used: `reason` is one of `REASONS`.
     """
-    pixels, height, width = decode_picture(data, settings.color, settings.size)
-    return PreparedImage(pixels=fit_pixels(pixels, settings), height=height, width=width)
+    return [
+        picture
+        if isinstance(picture, ImageError)
+        else PreparedImage(fit_pixels(picture.pixels, settings), picture.height, picture.width)
+        for picture in decode_pictures(pictures, settings.color, settings.size)
+    ]
 
 
 def fit_pixels(pixels: NDArray[np.uint8], settings: ImageSettings) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from fer_data.dataset import (
 from fer_data.errors import ImageError, SourceError
 from fer_data.faces import FaceSettings, PreparedFace, detector_for, prepare_faces
 from fer_data.files import write_array
-from fer_data.image import MIN_SIDE, ImageSettings, PreparedImage, fit_pixels, prepare_image
+from fer_data.image import MIN_SIDE, ImageSettings, PreparedImage, fit_pixels, prepare_images
 from fer_data.picture_decode import decode_picture
 from fer_data.sources.raw import (
     HARMLESS_REASONS,
@@ -39,7 +39,10 @@ from fer_data.sources.raw import (
 from fer_data.tables import table_digest, write_table
 
 _METADATA_KEY = b"ferkit"
+_PORTION_BYTES = 2**18
 _WHOLE = 2**16  # a side that no picture reaches: decode it without shrinking
+
+Pictures = Sequence[PreparedImage | PreparedFace]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,32 +90,30 @@ def read_metadata(dataset: Dataset, block: int) -> dict[str, Any] | None:
 
 def ingest_block(task: BlockTask) -> dict[str, Any]:
     """Reads one block and writes its three files; that of the samples, last, says it is done."""
+    fingerprint = task.fingerprint  # of before: what changes while it is read is read again
     rows: list[dict[str, Any]] = []
     images: list[NDArray[np.uint8]] = []
     rejections: list[Rejection] = []
-    for raw in task.source_block.read():
-        prepared = raw if isinstance(raw, Rejection) else _prepare(raw, task)
-        if isinstance(prepared, Rejection):
-            if task.on_error == "raise" and prepared.reason not in HARMLESS_REASONS:
-                raise SourceError(
-                    f"{task.source_name}: {prepared.path}: {prepared.reason}, {prepared.detail}; "
-                    "mend or remove it, or leave --on-error raise away"
-                )
-            rejections.append(prepared)
-        else:
-            for row, pixels in prepared:
-                rows.append(row)
-                images.append(pixels)
+    for raws in _portions(task.source_block.read()):
+        for raw, pictures in zip(raws, _prepare(raws, task), strict=True):
+            if isinstance(raw, RawSample) and not isinstance(pictures, ImageError):
+                rows += _rows(raw, pictures, task.source_name)
+                images += [picture.pixels for picture in pictures]
+            else:
+                rejections.append(_reject(raw, pictures, task))
     samples = pa.Table.from_pylist(rows, schema=SAMPLES_SCHEMA)
     rejected = pa.Table.from_pylist(
-        [{"source": task.source_name, **asdict(rejection)} for rejection in rejections],
+        [
+            {"source": task.source_name, "path": r.path, "reason": r.reason, "detail": r.detail}
+            for r in rejections
+        ],
         schema=REJECTED_SCHEMA,
     )
     classes: dict[str, Counter[str]] = {}
-    for row in rows:
-        classes.setdefault(row["split"] or "", Counter())[row["label"]] += 1
+    for (split, label), count in Counter((row["split"], row["label"]) for row in rows).items():
+        classes.setdefault(split or "", Counter())[label] = count
     metadata = {
-        "task": task.fingerprint,
+        "task": fingerprint,
         "digest": table_digest(samples) + table_digest(rejected),
         "num_samples": len(samples),
         "num_further": len(samples) + len(rejected) - task.source_block.num_files,
@@ -128,50 +129,96 @@ def ingest_block(task: BlockTask) -> dict[str, Any]:
     return metadata
 
 
-def _prepare(
-    raw: RawSample, task: BlockTask
-) -> list[tuple[dict[str, Any], NDArray[np.uint8]]] | Rejection:
-    """The rows and the pixels of the samples in one picture, or why there is none."""
-    try:
-        pictures = _picture_samples(raw, task)
-    except ImageError as error:
-        return Rejection(path=raw.path, reason=error.reason, detail=error.detail)
+def _portions(raws: Iterable[RawSample | Rejection]) -> Iterator[list[RawSample | Rejection]]:
+    """Raw samples in portions that fit the processor's cache, where pictures are small."""
+    portion: list[RawSample | Rejection] = []
+    num_bytes = 0
+    for raw in raws:
+        portion.append(raw)
+        num_bytes += len(raw.data) if isinstance(raw, RawSample) else 0
+        if num_bytes > _PORTION_BYTES:
+            yield portion
+            portion, num_bytes = [], 0
+    yield portion
+
+
+def _reject(
+    raw: RawSample | Rejection, pictures: Pictures | ImageError, task: BlockTask
+) -> Rejection:
+    """The rejection of a file; an error where one is not to be borne."""
+    rejection = raw
+    if isinstance(pictures, ImageError):
+        rejection = Rejection(path=raw.path, reason=pictures.reason, detail=pictures.detail)
+    assert isinstance(rejection, Rejection)
+    if task.on_error == "raise" and rejection.reason not in HARMLESS_REASONS:
+        raise SourceError(
+            f"{task.source_name}: {rejection.path}: {rejection.reason}, {rejection.detail}; "
+            "mend or remove it, or leave --on-error raise away"
+        )
+    return rejection
+
+
+def _rows(raw: RawSample, pictures: Pictures, source_name: str) -> Iterator[dict[str, Any]]:
+    """The rows of the samples in one picture."""
     digest = hashlib.sha256(raw.data).digest()
     facts = raw.facts
-    prepared = []
     for number, picture in enumerate(pictures):
         path = sample_path(raw.path, number)
-        row = {
-            "key": f"{task.source_name}/{path}",
-            "source": task.source_name,
+        yield {
+            "key": f"{source_name}/{path}",
+            "source": source_name,
             "path": path,
             "label": facts.label,
             "split": facts.split,
             "file_sha256": digest,
-            "pixel_sha256": hashlib.sha256(picture.pixels.tobytes()).digest(),
+            "pixel_sha256": hashlib.sha256(picture.pixels.data).digest(),
             "height": picture.height,
             "width": picture.width,
             "attributes": list(facts.attributes.items()),
             "votes": None if facts.votes is None else list(facts.votes.items()),
         }
-        prepared.append((row, picture.pixels))
+
+
+def _prepare(raws: Sequence[RawSample | Rejection], task: BlockTask) -> list[Pictures | ImageError]:
+    """Each face of each raw sample in its final form, or why there is none."""
+    plain = [raw.data for raw in raws if isinstance(raw, RawSample) and _is_plain(raw, task)]
+    pictures = iter(prepare_images(plain, task.image))
+    prepared: list[Pictures | ImageError] = []
+    for raw in raws:
+        if isinstance(raw, Rejection):
+            prepared.append([])
+        elif _is_plain(raw, task):
+            picture = next(pictures)
+            prepared.append(picture if isinstance(picture, ImageError) else [picture])
+        else:
+            try:
+                prepared.append(_prepare_special(raw, task))
+            except ImageError as error:
+                prepared.append(error)
     return prepared
 
 
-def _picture_samples(raw: RawSample, task: BlockTask) -> Sequence[PreparedImage | PreparedFace]:
-    """Each face of a picture in its final form; where none are looked for, the picture."""
+def _is_plain(raw: RawSample, task: BlockTask) -> bool:
+    """Whether the whole picture is the sample."""
+    return raw.pixels is None and raw.facts.box is None and task.faces is None
+
+
+def _prepare_special(raw: RawSample, task: BlockTask) -> Pictures:
+    """Pixels from a table, the face in a given box, or the faces that are found.
+
+    Raises:
+        ImageError: there is none.
+    """
     if raw.pixels is not None:
         height, width = raw.pixels.shape
         levels = raw.pixels
         if task.image.color == "rgb":
             levels = np.asarray(cv2.cvtColor(levels, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
-        pixels = fit_pixels(levels, task.image)
-        return [PreparedImage(pixels=pixels, height=height, width=width)]
+        return [PreparedImage(fit_pixels(levels, task.image), height, width)]
     if raw.facts.box is not None:
         return [_crop_box(raw.data, raw.facts.box, task.image)]
-    if task.faces is not None:
-        return prepare_faces(raw.data, task.image, task.faces, detector_for(task.faces))
-    return [prepare_image(raw.data, task.image)]
+    assert task.faces is not None
+    return prepare_faces(raw.data, task.image, task.faces, detector_for(task.faces))
 
 
 def _crop_box(
@@ -183,4 +230,4 @@ def _crop_box(
     face = pixels[top : max(box[3], 0), left : max(box[2], 0)]
     if min(face.shape[:2]) < MIN_SIDE:
         raise ImageError("bad-box", f"{box} leaves {face.shape[:2]} of {width}x{height} pixels")
-    return PreparedImage(pixels=fit_pixels(face, settings), height=height, width=width)
+    return PreparedImage(fit_pixels(face, settings), height, width)

@@ -1,6 +1,6 @@
 """Bytes of a picture -> uint8 pixels, upright, grey or RGB, on white.
 
-Plain pictures (8-bit grey and RGB, in PNG and JPEG) take the fast way: OpenCV and libjpeg-turbo.
+Plain pictures (8-bit grey and RGB, in PNG and JPEG) take the fast way: ISA-L and libjpeg-turbo.
 All others go through Pillow. Both give the same pixels within 2 levels.
 """
 
@@ -11,12 +11,12 @@ import logging
 import struct
 import warnings
 import zlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 import simplejpeg  # as fast as OpenCV, and tells of damage by an error, not on standard error
-from isal import isal_zlib
 from numpy.typing import NDArray
 
 from fer_data.errors import ImageError
@@ -31,6 +31,7 @@ from fer_data.picture_header import (
     read_png_header,
     read_webp_size,
 )
+from fer_data.png_decode import decode_pngs
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,9 +48,6 @@ _PILLOW_FORMATS = {
     b"RIFF": "WEBP",
     **{b"P%d" % digit: "PPM" for digit in range(1, 7)},
 }
-_INFLATE_ERROR: Any = isal_zlib.error
-_STORED_MAX = 65_535  # bytes in one stored block of a deflate stream
-_PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 # What Pillow's readers raise on damaged files, as found by mutating thousands of them.
 _DAMAGE = (
     OSError,
@@ -67,34 +65,78 @@ _DAMAGE = (
 )
 
 
-def decode_picture(data: bytes, color: str, size: int) -> tuple[NDArray[np.uint8], int, int]:
-    """The pixels of a picture, upright, and its height and width as stored.
+class Decoded(NamedTuple):
+    """A picture, upright.
+
+    Attributes:
+        pixels: uint8 array of shape (height, width) for "gray" and (height, width, 3) for "rgb",
+            channels in the order R, G, B.
+        height: as stored, in pixels.
+        width: likewise.
+    """
+
+    pixels: NDArray[np.uint8]
+    height: int
+    width: int
+
+
+def decode_picture(data: bytes, color: str, size: int) -> Decoded:
+    """The pixels of one picture; see `decode_pictures`.
+
+    Raises:
+        ImageError: the picture cannot be used.
+    """
+    (result,) = decode_pictures([data], color, size)
+    if isinstance(result, ImageError):
+        raise result
+    return result
+
+
+def decode_pictures(pictures: Sequence[bytes], color: str, size: int) -> list[Decoded | ImageError]:
+    """The pixels of pictures; small PNGs are decoded together, at half the cost.
 
     A JPEG may come shrunk by 2, 4 or 8 as long as its shorter side keeps 1.5 times `size`.
 
     Args:
-        data: a whole PNG, JPEG, GIF, BMP, TIFF, WebP or PNM file.
+        pictures: each a whole PNG, JPEG, GIF, BMP, TIFF, WebP or PNM file.
         color: "gray" or "rgb".
         size: pixels that the shorter side will be brought to.
 
     Returns:
-        uint8 array of shape (height, width) for "gray" and (height, width, 3) for "rgb", channels
-        in the order R, G, B.
-
-    Raises:
-        ImageError: the picture cannot be used; its `reason` is one of `fer_data.image.REASONS`.
+        For each, its pixels, or why it cannot be used: `reason` is one of
+        `fer_data.image.REASONS`.
     """
-    if data.startswith(PNG_SIGNATURE):
-        header = read_png_header(data)
-        if header.channels:
-            return _turn(_decode_png(data, header, color), header), header.height, header.width
-        return _decode_pillow(data, "PNG", color, size, header.orientation)
+    results: dict[int, Decoded | ImageError] = {}
+    pngs: dict[int, Header] = {}
+    for number, data in enumerate(pictures):
+        try:
+            if not data.startswith(PNG_SIGNATURE):
+                results[number] = _decode_other(data, color, size)
+                continue
+            header = read_png_header(data)
+            if header.channels:
+                pngs[number] = header
+            else:
+                results[number] = _decode_pillow(data, "PNG", color, size, header.orientation)
+        except ImageError as error:
+            results[number] = error
+    for (number, header), pixels in zip(
+        pngs.items(), decode_pngs(list(pngs.values()), color), strict=True
+    ):
+        if isinstance(pixels, ImageError):
+            results[number] = pixels
+        else:
+            results[number] = Decoded(_turn(pixels, header), header.height, header.width)
+    return [results[number] for number in range(len(pictures))]
+
+
+def _decode_other(data: bytes, color: str, size: int) -> Decoded:
     if data.startswith(JPEG_SIGNATURE):
         header = read_jpeg_header(data)
         if header.channels:
             factor = _reduction(header.height, header.width, size)
             pixels = _decode_jpeg(data, header, color, factor)
-            return _turn(pixels, header), header.height, header.width
+            return Decoded(_turn(pixels, header), header.height, header.width)
         return _decode_pillow(data, "JPEG", color, size, header.orientation)
     if not data:
         raise ImageError("empty", "the file has no bytes")
@@ -102,48 +144,6 @@ def decode_picture(data: bytes, color: str, size: int) -> tuple[NDArray[np.uint8
         if data.startswith(signature):
             return _decode_pillow(data, format_, color, size, 1)
     raise ImageError("not-an-image", f"begins with {data[:8]!r}")
-
-
-def _decode_png(data: bytes, header: Header, color: str) -> NDArray[np.uint8]:
-    """Inflates with ISA-L and leaves to OpenCV what is then a PNG without compression.
-
-    That is faster than to let libpng inflate, and nothing is left that it could complain about.
-    """
-    stride = 1 + header.width * header.channels  # a row begins with the number of its filter
-    num_bytes = header.height * stride
-    try:
-        raw = isal_zlib.decompressobj().decompress(header.deflated, num_bytes)
-    except _INFLATE_ERROR as error:
-        raise ImageError("corrupt", f"PNG cannot be inflated ({error})") from None
-    if len(raw) < num_bytes:
-        raise ImageError("corrupt", f"PNG holds {len(raw)} of {num_bytes} bytes of pixels")
-    if raw[::stride].translate(None, b"\0\1\2\3\4"):
-        raise ImageError("corrupt", "PNG has a row with an unknown filter")
-    plain = np.frombuffer(_stored_png(data[8:33], raw), np.uint8)
-    if color == "gray" or header.channels == 1:
-        pixels = cv2.imdecode(plain, cv2.IMREAD_GRAYSCALE)
-        if color == "rgb":
-            pixels = cv2.cvtColor(np.asarray(pixels), cv2.COLOR_GRAY2RGB)
-    else:
-        pixels = cv2.imdecode(plain, cv2.IMREAD_COLOR)
-        pixels = cv2.cvtColor(np.asarray(pixels), cv2.COLOR_BGR2RGB)
-    return np.asarray(pixels, dtype=np.uint8)
-
-
-def _stored_png(header_chunk: bytes, raw: bytes) -> bytes:
-    """A PNG of the header chunk and raw rows, and of nothing else."""
-    parts = [b"IDAT\x78\x01"]
-    for start in range(0, len(raw), _STORED_MAX):
-        block = raw[start : start + _STORED_MAX]
-        length = len(block)
-        is_last = start + length == len(raw)
-        parts.append(struct.pack("<BHH", is_last, length, length ^ 0xFFFF))
-        parts.append(block)
-    parts.append(isal_zlib.adler32(raw).to_bytes(4, "big"))
-    chunk = b"".join(parts)
-    length_bytes = (len(chunk) - 4).to_bytes(4, "big")
-    crc = isal_zlib.crc32(chunk).to_bytes(4, "big")
-    return b"".join((PNG_SIGNATURE, header_chunk, length_bytes, chunk, crc, _PNG_END))
 
 
 def _decode_jpeg(data: bytes, header: Header, color: str, factor: int) -> NDArray[np.uint8]:
@@ -160,9 +160,7 @@ def _decode_jpeg(data: bytes, header: Header, color: str, factor: int) -> NDArra
     return np.asarray(pixels[..., 0] if color == "gray" else pixels, dtype=np.uint8)
 
 
-def _decode_pillow(
-    data: bytes, format_: str, color: str, size: int, orientation: int
-) -> tuple[NDArray[np.uint8], int, int]:
+def _decode_pillow(data: bytes, format_: str, color: str, size: int, orientation: int) -> Decoded:
     from PIL import Image, UnidentifiedImageError
 
     if format_ == "WEBP" and (sizes := read_webp_size(data)) is not None:
@@ -183,7 +181,7 @@ def _decode_pillow(
                     mode if image.mode != "CMYK" else None, (width // factor, height // factor)
                 )
             if format_ == "TIFF" and _needs_libtiff(image):
-                return _to_pixels(_open_tiff(data, image), color), height, width
+                return Decoded(_to_pixels(_open_tiff(data, image), color), height, width)
             image.load()
             if format_ == "WEBP":
                 orientation = exif_orientation(image.info.get("exif", b""))
@@ -198,7 +196,7 @@ def _decode_pillow(
         detail = str(error) or type(error).__name__
         reason = "truncated" if "truncated" in detail else "corrupt"
         raise ImageError(reason, f"{format_} cannot be decoded ({detail})") from None
-    return _turn(pixels, Header(height, width, 0, orientation)), height, width
+    return Decoded(_turn(pixels, Header(height, width, 0, orientation)), height, width)
 
 
 def _needs_libtiff(image: Image.Image) -> bool:

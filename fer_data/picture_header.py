@@ -6,6 +6,7 @@ and a size must be known before memory is asked for it.
 
 from __future__ import annotations
 
+import struct
 from typing import NamedTuple
 
 from isal import isal_zlib
@@ -16,6 +17,8 @@ from fer_data.errors import ImageError
 MIN_SIDE = 8
 #: Pictures with more pixels than this are refused unread: a small file can hold a huge one.
 MAX_PIXELS = 100_000_000
+#: The longest side of a JPEG, and of any picture that is read.
+MAX_SIDE = 65_535
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
@@ -24,6 +27,8 @@ ORIENTATION_TAG = 0x0112
 # Start-of-frame markers of JPEG: SOF0..SOF15 without DHT, JPG and DAC.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PLAIN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive; Huffman coded
+_CHUNK = struct.Struct(">I4s")  # length and kind
+_PNG_HEADER = struct.Struct(">IIBBBBB")
 _PLAIN_PNG_COLORS = {0: 1, 2: 3}  # colour type -> channels: grey and RGB
 
 
@@ -54,8 +59,11 @@ def check_size(height: int, width: int) -> None:
     """
     if height < MIN_SIDE or width < MIN_SIDE:
         raise ImageError("too-small", f"{width}x{height} pixels; at least {MIN_SIDE} are needed")
-    if height * width > MAX_PIXELS:
-        raise ImageError("too-large", f"{width}x{height} pixels; at most {MAX_PIXELS:,} are read")
+    if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+        raise ImageError(
+            "too-large",
+            f"{width}x{height} pixels; at most {MAX_PIXELS:,} are read, and {MAX_SIDE:,} a side",
+        )
 
 
 def read_png_header(data: bytes) -> Header:
@@ -64,29 +72,31 @@ def read_png_header(data: bytes) -> Header:
     Raises:
         ImageError: it is cut, damaged, too small or too large.
     """
-    if data[12:16] != b"IHDR" or data[8:12] != b"\0\0\0\x0d":
+    if data[8:16] != b"\0\0\0\x0dIHDR":
         reason = "truncated" if len(data) < 33 else "corrupt"
         raise ImageError(reason, "PNG does not begin with its header")
     position, num_bytes = 8, len(data)
     kind, channels, orientation = b"", 0, 1
     parts: list[bytes] = []
     while kind != b"IEND":
-        end = position + 8 + int.from_bytes(data[position : position + 4], "big")
+        if position + 8 > num_bytes:
+            raise ImageError("truncated", f"PNG ends after {num_bytes} bytes, without its end mark")
+        length, kind = _CHUNK.unpack_from(data, position)
+        end = position + 8 + length
         if end + 4 > num_bytes:
             raise ImageError("truncated", f"PNG ends after {num_bytes} bytes, without its end mark")
-        if isal_zlib.crc32(data[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+        chunk = data[position + 4 : end]
+        if isal_zlib.crc32(chunk) != int.from_bytes(data[end : end + 4], "big"):
             raise ImageError("corrupt", f"PNG chunk at byte {position} has a wrong checksum")
-        kind = data[position + 4 : position + 8]
         if kind == b"IDAT":
-            parts.append(data[position + 8 : end])
+            parts.append(chunk[4:])
         elif kind == b"IHDR":
-            width = int.from_bytes(data[16:20], "big")
-            height = int.from_bytes(data[20:24], "big")
+            width, height, depth, color, *others = _PNG_HEADER.unpack_from(data, 16)
             check_size(height, width)
-            if data[24] == 8 and not any(data[26:29]):  # 8 bits, not interlaced
-                channels = _PLAIN_PNG_COLORS.get(data[25], 0)
+            if depth == 8 and not any(others):  # 8 bits, not interlaced
+                channels = _PLAIN_PNG_COLORS.get(color, 0)
         elif kind == b"eXIf":
-            orientation = exif_orientation(data[position + 8 : end])
+            orientation = exif_orientation(chunk[4:])
         elif kind == b"tRNS":
             channels = 0
         position = end + 4

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from fer_data.errors import SourceError
-from fer_data.sources.listing import Entry, readable_path, rejected
+from fer_data.sources.listing import Entry, readable_path
 
 _MAX_TAR_GROWTH = 200  # a compressed tar that grows by more is a bomb, not a data set
 
@@ -31,12 +31,7 @@ def list_zip(archive: Path) -> Iterator[Entry]:
         raise SourceError(f"{archive}: not a readable ZIP archive ({error})") from None
     for number, member in enumerate(members):
         if not member.is_dir():
-            yield Entry(
-                path=readable_path(member.filename),
-                place=str(number),
-                size=member.file_size,
-                stamp=member.CRC,
-            )
+            yield Entry(readable_path(member.filename), str(number), member.file_size, member.CRC)
 
 
 def read_zip_member(archive: str, entry: Entry) -> bytes:
@@ -82,14 +77,14 @@ def list_tar(archive: Path) -> Iterator[Entry]:
             for member in opened:
                 if member.isdir():
                     continue
-                entry = Entry(
-                    path=readable_path(member.name.removeprefix("./")),
-                    place=str(member.offset_data),
-                    size=member.size,
-                    stamp=int(member.mtime),
-                )
                 plain = member.isreg() and not member.issparse()
-                yield entry if plain else rejected(entry, "not-a-file", "a link or device")
+                yield Entry(
+                    readable_path(member.name.removeprefix("./")),
+                    str(member.offset_data),
+                    member.size,
+                    int(member.mtime),
+                    *(() if plain else ("not-a-file", "a link or device")),
+                )
     except (tarfile.TarError, OSError) as error:
         raise SourceError(f"{archive}: not a readable tar archive ({error})") from None
 

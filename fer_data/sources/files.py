@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fer_data.manifest import Manifest
+from fer_data.sources.file_list import FileList
 from fer_data.sources.labels import Labeler, PathLabeler
 from fer_data.sources.listing import Entry
 from fer_data.sources.members import Members
-from fer_data.sources.raw import Facts, RawSample, Rejection, sample_path
+from fer_data.sources.raw import MAX_FILE_BYTES, Facts, RawSample, Rejection, sample_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,7 @@ class FileBlock:
     """Some files of a folder or an archive."""
 
     members: Members
-    entries: Sequence[Entry]
+    entries: FileList
     labeler: Labeler
 
     @property
@@ -30,35 +31,34 @@ class FileBlock:
     @property
     def fingerprint(self) -> str:
         """Of paths, sizes and stamps, and of how they are understood."""
-        files = [
-            (e.path, e.size, e.stamp, e.rejection.reason if e.rejection else "")
-            for e in self.entries
-        ]
+        files = [self.members.fingerprint(entry) for entry in self.entries]
         text = json.dumps([files, self.labeler.fingerprint])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def read(self) -> Iterator[RawSample | Rejection]:
         """Each file, as samples or rejections, in order."""
         for entry in self.entries:
-            if entry.rejection is not None:
-                yield entry.rejection
+            if entry.reason:
+                yield Rejection(path=entry.path, reason=entry.reason, detail=entry.detail)
             else:
                 yield from self._read_entry(entry)
 
     def _read_entry(self, entry: Entry) -> Iterator[RawSample | Rejection]:
         samples = self.labeler.facts(entry.path)
-        data, trouble = b"", ""
+        data, reason, detail = b"", "", ""
         if any(isinstance(facts, Facts) for facts in samples):
             try:
                 data = self.members.read(entry)
             except OSError as error:
-                trouble = error.strerror or str(error)
+                reason, detail = "unreadable", error.strerror or str(error)
+            if len(data) > MAX_FILE_BYTES:
+                reason, detail = "too-large", f"more than {MAX_FILE_BYTES:,} bytes"
         for number, facts in enumerate(samples):
             path = sample_path(entry.path, number)
             if isinstance(facts, Rejection):
                 yield facts
-            elif trouble:
-                yield Rejection(path=path, reason="unreadable", detail=trouble)
+            elif reason:
+                yield Rejection(path=path, reason=reason, detail=detail)
             else:
                 yield RawSample(path=path, facts=facts, data=data)
 
@@ -74,7 +74,7 @@ class FileSource:
 
     name: str
     members: Members
-    entries: Sequence[Entry]
+    entries: FileList
     manifest: Manifest
     labeler: Labeler
     class_names: tuple[str, ...]
@@ -103,7 +103,7 @@ class FileSource:
 
     def sample_paths(self) -> list[str]:
         """Paths of the files that are to be read."""
-        return [entry.path for entry in self.entries if entry.rejection is None]
+        return list(self.entries.where(self.entries.is_read).paths)
 
     def known_facts(self) -> dict[str, tuple[Facts | Rejection, ...]]:
         """Path → what is known of each file that is to be read."""
@@ -115,13 +115,7 @@ class FileSource:
 
     def without(self, rejections: Mapping[str, Rejection]) -> FileSource:
         """The same source, with some files rejected unread."""
-        entries = [
-            replace(entry, rejection=rejections[entry.path])
-            if entry.rejection is None and entry.path in rejections
-            else entry
-            for entry in self.entries
-        ]
-        return replace(self, entries=entries)
+        return replace(self, entries=self.entries.rejecting_paths(rejections))
 
     def remarked(self, remark: str) -> FileSource:
         """The same source with one remark more."""
@@ -144,7 +138,7 @@ class FileSource:
             FileBlock(
                 members=self.members,
                 entries=part,
-                labeler=self.labeler.part([e.path for e in part if e.rejection is None]),
+                labeler=self.labeler.part(part.where(part.is_read).paths),
             )
             for part in parts
         ]

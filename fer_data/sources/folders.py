@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer_data.sources.listing import Entry, readable_path, rejected
+from fer_data.sources.listing import Entry, readable_path
+from fer_data.sources.raw import MAX_FILE_BYTES
+
+_FIRST_READ = 2**15  # bytes: all of most pictures, and taken from memory that is at hand
 
 
 def list_folder(root: Path) -> Iterator[Entry]:
@@ -17,50 +19,55 @@ def list_folder(root: Path) -> Iterator[Entry]:
     while waiting:
         folder = waiting.pop()
         place = root / folder
+        folders = []
         try:
             status = place.stat()
             identity = (status.st_dev, status.st_ino)
             if identity in seen:
-                yield _entry(folder, "link-loop", "this folder is read already under another name")
+                yield _reject(folder, "link-loop", "this folder is read already under another name")
                 continue
             seen.add(identity)
+            prefix = f"{folder}/" if folder else ""
             with os.scandir(place) as found:
-                children = sorted(found, key=lambda child: child.name)
+                for child in found:
+                    path = prefix + child.name
+                    if child.is_file():  # as the folder says: no file is asked
+                        yield Entry(readable_path(path), path)
+                    elif child.is_dir():
+                        folders.append(path)
+                    else:
+                        yield _reject(path, *_why_unfit(child))
         except OSError as error:
-            yield _entry(folder, "unreadable", error.strerror or str(error))
-            continue
-        folders = []
-        for child in children:
-            path = f"{folder}/{child.name}" if folder else child.name
-            if child.is_dir():
-                folders.append(path)
-            else:
-                yield _file_entry(child, path)
+            yield _reject(folder, "unreadable", error.strerror or str(error))
         # real folders before links to them, so that a link is what counts as the second name
         waiting += sorted(folders, key=lambda path: ((root / path).is_symlink(), path))[::-1]
 
 
-def _file_entry(child: os.DirEntry[str], path: str) -> Entry:
+def _why_unfit(child: os.DirEntry[str]) -> tuple[str, str]:
     try:
-        status = child.stat()
+        child.stat()
     except OSError as error:
         detail = "broken link" if child.is_symlink() else (error.strerror or str(error))
-        return _entry(path, "unreadable", detail)
-    entry = Entry(
-        path=readable_path(path), place=path, size=status.st_size, stamp=status.st_mtime_ns
-    )
-    if not stat.S_ISREG(status.st_mode):
-        return rejected(entry, "not-a-file", "a pipe, socket or device")
-    return entry
+        return "unreadable", detail
+    return "not-a-file", "a pipe, socket or device"
 
 
-def _entry(path: str, reason: str, detail: str) -> Entry:
-    entry = Entry(path=readable_path(path) or ".", place=path, size=0, stamp=0)
-    return rejected(entry, reason, detail)
+def _reject(path: str, reason: str, detail: str) -> Entry:
+    return Entry(readable_path(path) or ".", path, reason=reason, detail=detail)
+
+
+def folder_file_status(root: str, entry: Entry) -> tuple[int, int]:
+    """Size in bytes and time of change of one file.
+
+    Raises:
+        OSError: the system refuses.
+    """
+    status = os.stat(f"{root}/{entry.place}")  # noqa: PTH116  # pathlib costs twice the call
+    return status.st_size, status.st_mtime_ns
 
 
 def read_folder_file(root: str, entry: Entry) -> bytes:
-    """The bytes of one file.
+    """The bytes of one file; of one that is too large a few more than are allowed.
 
     Raises:
         OSError: the system refuses.
@@ -68,9 +75,11 @@ def read_folder_file(root: str, entry: Entry) -> bytes:
     # pathlib and buffered files cost as much as decoding a small picture does
     descriptor = os.open(f"{root}/{entry.place}", os.O_RDONLY)
     try:
-        parts = [os.read(descriptor, entry.size + 1)]
-        while parts[-1]:
+        parts = [os.read(descriptor, _FIRST_READ)]
+        num_left = MAX_FILE_BYTES
+        while parts[-1] and num_left >= 0:
             parts.append(os.read(descriptor, 2**20))
+            num_left -= len(parts[-1])
     finally:
         os.close(descriptor)
     return b"".join(parts)

@@ -11,7 +11,6 @@ from pathlib import Path
 from fer_data.errors import SourceError
 from fer_data.layouts import SequenceLayout, SidecarLayout, TableLayout
 from fer_data.manifest import GENERIC_TABLE, Manifest, fits, load_manifest
-from fer_data.sources.listing import is_picture_path
 from fer_data.sources.sequences import read_sequences
 from fer_data.sources.sidecars import SidecarLabeler
 from fer_data.sources.table import (
@@ -66,7 +65,7 @@ def _understand_table(
             return None
         names = {file.path for file in files}
         table = read_table(
-            files, layout, manifest, (e.path for e in entries if e.path not in names)
+            files, layout, manifest, (path for path in entries.paths if path not in names)
         )
     if needs_pictures:
         if len(table.facts) < _LABELLED_SHARE * len(listing.pictures()):
@@ -83,13 +82,14 @@ def _from_table(listing: Listing, table: Table, manifest: Manifest, names: set[s
         parts.append(f"{table.num_disagreeing:,} disagree with their folder, and {origin} counts")
     if table.strays:
         parts.append(f"{len(table.strays):,} rows name no file")
-    num_unnamed = sum(e.rejection is None and e.path not in table.facts for e in entries)
+    left = entries.where(entries.is_read).paths
+    num_unnamed = sum(path not in table.facts for path in left)
     if num_unnamed:
         parts.append(f"{num_unnamed:,} files are named by none")
     return Understood(
         manifest=manifest,
         labeler=table.labeler(origin),
-        entries=[*entries, *table.entries()],
+        entries=entries + table.entries(),
         remarks=(f"{manifest.title}: {'; '.join(parts)}",),
     )
 
@@ -100,7 +100,7 @@ def _understand_sequences(
     entries = listing.open_entries()
     takes = re.compile(layout.labels).fullmatch
     if not fits(layout.frames, pictures, share=_LABELLED_SHARE) or not any(
-        takes(e.path) for e in entries
+        map(takes, entries.paths)
     ):
         return None
     wanted = [e for e in entries if e.path not in listing.excluded or takes(e.path)]
@@ -123,7 +123,8 @@ def _understand_sidecars(
 ) -> Understood | None:
     if not fits(layout.pattern, pictures, share=_LABELLED_SHARE):
         return None
-    others = {e.path: e for e in listing.open_entries() if not is_picture_path(e.path)}
+    entries = listing.open_entries()
+    others = {entry.path: entry for entry in entries.where(~entries.is_picture)}
     labeler = SidecarLabeler(others, listing.members, manifest, layout)
     remark = f"{manifest.title}: one label file a picture, {len(others):,} beside the pictures"
     return Understood(
@@ -158,7 +159,7 @@ def understand_by_labels(
     )
     if not manifest.splits:
         manifest = replace(manifest, splits=load_manifest(GENERIC_TABLE).splits)
-    paths = [entry.path for entry in listing.open_entries()]
+    paths = listing.open_entries().paths
     try:
         with labels.open("rb") as opened:
             file = open_label_file(opened, labels.name, layout, manifest)

@@ -12,6 +12,8 @@ from fer_data.layouts import RESERVED_GROUPS, FileLayout
 from fer_data.manifest import Manifest
 from fer_data.sources.raw import Facts, Rejection
 
+_UNUSED = {*RESERVED_GROUPS} - {"label", "split"}
+
 
 class Labeler(Protocol):
     """Knows the facts of the files of a source; picklable."""
@@ -48,8 +50,10 @@ class PathLabeler:
         self._manifest = manifest
         self._layout = layout
         self._pattern = None if layout.pattern is None else re.compile(layout.pattern)
-        self._class_names: dict[str, str | None] = {}
-        self._splits: dict[str, str | None] = {}
+        names = self._pattern.groupindex if self._pattern else ()
+        self._groups = tuple(name for name in names if name not in _UNUSED)
+        # files of one folder have the same facts: understood once
+        self._known: dict[tuple[str | None, ...], Facts | tuple[str, str]] = {}
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -57,62 +61,58 @@ class PathLabeler:
         return repr((self._manifest, self._layout))
 
     def part(self, paths: Sequence[str]) -> PathLabeler:
-        """Itself: it is small."""
-        return self
+        """The same: it is small."""
+        return PathLabeler(self._manifest, self._layout)
 
     def facts(self, path: str) -> tuple[Facts | Rejection, ...]:
         """What the path says, or why that is not enough."""
         if self._pattern is None:
-            return (self._folder_facts(path),)
-        match = self._pattern.fullmatch(path)
-        if match is None:
+            words: tuple[str | None, ...] = tuple(path.split("/")[:-1])
+        elif match := self._pattern.fullmatch(path):
+            words = tuple([match[name] for name in self._groups])
+        else:
             detail = f"not named as the pictures of {self._manifest.name} are"
             return (Rejection(path=path, reason="no-class", detail=detail),)
-        groups = match.groupdict()
-        label = self._class_name(groups["label"])
-        if label is None:
-            return (self._unknown_class(path),)
-        split = groups.get("split")
-        attributes = {
-            name: text
-            for name, text in groups.items()
-            if text is not None and name not in RESERVED_GROUPS
-        }
-        split = self._split(split) if split else None
-        return (Facts(label=label, split=split, attributes=attributes),)
+        known = self._known.get(words)
+        if known is None:
+            known = self._known[words] = self._understand(words)
+        return (known if isinstance(known, Facts) else Rejection(path, *known),)
 
     def row(self, path: str) -> int | None:
         """The row of the original table that a path names, or None."""
         match = self._pattern.fullmatch(path) if self._pattern else None
         return int(match["row"]) if match and "row" in match.re.groupindex else None
 
-    def _folder_facts(self, path: str) -> Facts | Rejection:
+    def _understand(self, words: Sequence[str | None]) -> Facts | tuple[str, str]:
+        """Facts from the groups of the pattern, or from the folders; or (reason, detail)."""
+        if self._pattern is None:
+            return self._folder_facts([word for word in words if word is not None])
+        groups = dict(zip(self._groups, words, strict=True))
+        label, split = groups.pop("label"), groups.pop("split", None)
+        name = self._manifest.class_name(label) if label else None
+        if name is None:
+            return self._unknown_class()
+        return Facts(
+            label=name,
+            split=self._manifest.split_name(split) if split else None,
+            attributes={group: text for group, text in groups.items() if text is not None},
+        )
+
+    def _folder_facts(self, folders: Sequence[str]) -> Facts | tuple[str, str]:
         """The deepest folder that names an emotion is the class; else the one the file is in."""
-        folders = path.split("/")[:-1][::-1]
-        split = next((s for s in map(self._split, folders) if s), None)
-        label = next((folder for folder in folders if canonical_emotion(folder)), None)
-        if label is None and folders and self._split(folders[0]) is None:
-            label = folders[0]
-        name = None if label is None else self._class_name(label)
+        splits = [self._manifest.split_name(folder) for folder in folders]
+        label = next((folder for folder in reversed(folders) if canonical_emotion(folder)), None)
+        if label is None and folders and splits[-1] is None:
+            label = folders[-1]
+        name = None if label is None else self._manifest.class_name(label)
         if name is not None:
-            return Facts(label=name, split=split)
+            return Facts(label=name, split=next((s for s in reversed(splits) if s), None))
         if self._manifest.classes:
-            return self._unknown_class(path)
-        return Rejection(path=path, reason="no-class", detail="stands in no class folder")
+            return self._unknown_class()
+        return "no-class", "stands in no class folder"
 
-    def _unknown_class(self, path: str) -> Rejection:
-        detail = f"expected one of {', '.join(self._manifest.classes)}"
-        return Rejection(path=path, reason="unknown-class", detail=detail)
-
-    def _class_name(self, label: str) -> str | None:
-        if label not in self._class_names:
-            self._class_names[label] = self._manifest.class_name(label)
-        return self._class_names[label]
-
-    def _split(self, word: str) -> str | None:
-        if word not in self._splits:
-            self._splits[word] = self._manifest.split_name(word)
-        return self._splits[word]
+    def _unknown_class(self) -> tuple[str, str]:
+        return "unknown-class", f"expected one of {', '.join(self._manifest.classes)}"
 
 
 class TableLabeler:

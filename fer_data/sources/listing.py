@@ -1,37 +1,43 @@
-"""The files of a folder or an archive, listed before any is read."""
+"""One file of a folder or an archive, as it is listed before any is read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from fer_data.emotions import canonical_emotion
-from fer_data.manifest import Manifest
-from fer_data.sources.raw import MAX_FILE_BYTES, Rejection
+from fer_data.sources.raw import Rejection
 
-_SYSTEM_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
-_PICTURE_SUFFIXES = (
+#: How pictures are called.
+PICTURE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm",
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One file of a source.
 
     Attributes:
         path: in the source, with "/" between folders, always valid Unicode.
-        place: what the reader opens: a path, a member's name, or a byte offset.
-        size: in bytes.
-        stamp: changes when the file does: modification time or checksum.
-        rejection: why it is not read, where that is known from the listing.
+        place: what the reader opens: a path, a member's number, or a byte offset.
+        size: in bytes; of a file in a folder -1: it is asked when it is needed.
+        stamp: changes when the file does: a checksum or a time; as for `size`.
+        reason: why it is not read, where the listing tells: one of
+            `fer_data.sources.raw.REASONS`; "": it is read.
+        detail: the same for people.
     """
 
     path: str
     place: str
-    size: int
-    stamp: int
-    rejection: Rejection | None = None
+    size: int = -1
+    stamp: int = -1
+    reason: str = ""
+    detail: str = ""
+
+    @property
+    def rejection(self) -> Rejection | None:
+        """Why it is not read, if it is not."""
+        if not self.reason:
+            return None
+        return Rejection(path=self.path, reason=self.reason, detail=self.detail)
 
 
 def readable_path(path: str) -> str:
@@ -43,55 +49,4 @@ def readable_path(path: str) -> str:
 
 def is_picture_path(path: str) -> bool:
     """Whether a file is called as pictures are."""
-    return path.lower().endswith(_PICTURE_SUFFIXES)
-
-
-def rejected(entry: Entry, reason: str, detail: str) -> Entry:
-    """The entry with a reason not to read it."""
-    return replace(entry, rejection=Rejection(path=entry.path, reason=reason, detail=detail))
-
-
-def check_entries(entries: Iterable[Entry], manifests: Sequence[Manifest]) -> list[Entry]:
-    """Entries in order of their paths, without the folder they share; each unfit one rejected.
-
-    Args:
-        entries: as listed, in any order.
-        manifests: know the split folders, which are no common folder to drop.
-    """
-    ordered = sorted(entries, key=lambda entry: entry.path)
-    prefix = _shared_folder([e.path for e in ordered if not _is_hidden(e.path)], manifests)
-    for number, listed in enumerate(ordered):  # in place: there may be millions
-        entry = replace(listed, path=listed.path.removeprefix(prefix)) if prefix else listed
-        if entry.rejection is not None:
-            entry = rejected(entry, entry.rejection.reason, entry.rejection.detail)
-        elif _is_hidden(entry.path):
-            entry = rejected(entry, "hidden", "a file of the system, not of the data set")
-        elif entry.size > MAX_FILE_BYTES:
-            entry = rejected(entry, "too-large", f"{entry.size:,} bytes")
-        if number + 1 < len(ordered) and ordered[number + 1].path == listed.path:
-            entry = rejected(entry, "duplicate-name", "a later file has the same name")
-        ordered[number] = entry
-    return ordered
-
-
-def _is_hidden(path: str) -> bool:
-    if path.startswith(".") or "/." in path:
-        return True
-    return not _SYSTEM_NAMES.isdisjoint(path.lower().split("/"))
-
-
-def _shared_folder(paths: Sequence[str], manifests: Sequence[Manifest]) -> str:
-    """The folder that all paths begin with, unless it names a split or a class: "fer2013/"."""
-    if not paths:
-        return ""
-    # in order, so what the first and the last begin with, all do
-    first, last = paths[0].split("/"), paths[-1].split("/")
-    most = min(path.count("/") for path in paths) - 1  # a class folder and the file stay
-    prefix = ""
-    for folder, other in zip(first[: max(most, 0)], last, strict=False):
-        if folder != other or canonical_emotion(folder):
-            break
-        if any(manifest.split_name(folder) for manifest in manifests):
-            break
-        prefix += f"{folder}/"
-    return prefix
+    return path.lower().endswith(PICTURE_SUFFIXES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import IO
 
 from fer_data.errors import SourceError
 from fer_data.sources.archive import open_zip_member, read_tar_member, read_zip_member
-from fer_data.sources.folders import read_folder_file
+from fer_data.sources.folders import folder_file_status, read_folder_file
 from fer_data.sources.listing import Entry
 
 #: Label files beyond this size are none.
@@ -37,6 +38,24 @@ class Members:
     kind: str
     root: str
 
+    def status(self, entry: Entry) -> tuple[int, int]:
+        """Size of one file in bytes, and a number that changes when the file does.
+
+        Raises:
+            OSError: the file cannot be asked.
+        """
+        if self.kind == "folder":
+            return folder_file_status(self.root, entry)
+        return entry.size, entry.stamp
+
+    def fingerprint(self, entry: Entry) -> tuple[str, int, int, str]:
+        """Of one file; a file that cannot be asked has one too."""
+        size, stamp = -1, -1
+        if not entry.reason:
+            with contextlib.suppress(OSError):
+                size, stamp = self.status(entry)
+        return entry.path, size, stamp, entry.reason
+
     def read(self, entry: Entry) -> bytes:
         """The bytes of one file.
 
@@ -52,9 +71,10 @@ class Members:
             SourceError: it is too large.
             OSError: it cannot be read.
         """
-        if entry.size > MAX_LABEL_FILE_BYTES:
+        size, _ = self.status(entry)
+        if size > MAX_LABEL_FILE_BYTES:
             raise SourceError(
-                f"{entry.path} has {entry.size:,} bytes; "
+                f"{entry.path} has {size:,} bytes; "
                 f"expected a label file of at most {MAX_LABEL_FILE_BYTES:,}"
             )
         if self.kind == "folder":
@@ -69,6 +89,7 @@ class Members:
         Raises:
             OSError: it cannot be read, or is too large.
         """
-        if entry.size > MAX_SIDECAR_BYTES:
-            raise OSError(f"{entry.path} has {entry.size:,} bytes, too many for one label")
+        size, _ = self.status(entry)
+        if size > MAX_SIDECAR_BYTES:
+            raise OSError(f"{entry.path} has {size:,} bytes, too many for one label")
         return self.read(entry)

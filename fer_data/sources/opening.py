@@ -21,11 +21,12 @@ from fer_data.manifest import (
 )
 from fer_data.sources.archive import list_tar, list_zip, plain_tar
 from fer_data.sources.csv_pixels import CsvPixelsSource, find_line_ends, read_csv_header
+from fer_data.sources.file_list import check_files
 from fer_data.sources.files import FileSource
 from fer_data.sources.folders import list_folder
 from fer_data.sources.label_layouts import understand_by_labels
 from fer_data.sources.layout_reader import understand_files
-from fer_data.sources.listing import Entry, check_entries, is_picture_path
+from fer_data.sources.listing import Entry, is_picture_path
 from fer_data.sources.members import Members
 from fer_data.sources.raw import Source
 from fer_data.sources.selection import excluded
@@ -119,8 +120,8 @@ class _Opening:
     ) -> FileSource:
         settings = self._settings
         labels = labels or settings.labels
-        entries = check_entries(listed, [*self._manifests, load_manifest(GENERIC)])
-        readable = (entry.path for entry in entries if entry.rejection is None)
+        entries = check_files(listed, [*self._manifests, load_manifest(GENERIC)])
+        readable = entries.where(entries.is_read).paths
         unwanted = excluded(readable, settings.include, settings.exclude)
         listing = Listing(
             raw=self._raw,
@@ -131,7 +132,7 @@ class _Opening:
         pictures = listing.pictures()
         if not pictures and labels is None:
             wanted = " that are asked for (--include, --exclude)" if unwanted else ""
-            tables = [e.path for e in listing.open_entries() if e.path.lower().endswith(".csv")]
+            tables = [path for path in readable if path.lower().endswith(".csv")]
             if tables:
                 raise SourceError(
                     f"{self._raw}: holds no picture files{wanted}, but {tables[0]}; if the "

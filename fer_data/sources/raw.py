@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,8 +68,7 @@ class Facts:
     box: tuple[int, int, int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawSample:
+class RawSample(NamedTuple):
     """One sample as its source has it: `data` of a picture file, or `pixels` already.
 
     Attributes:
@@ -85,8 +84,7 @@ class RawSample:
     pixels: NDArray[np.uint8] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejection:
+class Rejection(NamedTuple):
     """One file that does not become a sample, and why."""
 
     path: str

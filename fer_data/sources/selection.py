@@ -128,6 +128,8 @@ def excluded(
         include: globs, of which a path must match one; empty: all do. `*` goes across folders.
         exclude: globs, of which a path must match none.
     """
+    if not include and not exclude:
+        return {}
     is_included, is_excluded = _matcher(include), _matcher(exclude)
     rejections = {}
     for path in paths:

@@ -56,7 +56,7 @@ class Table:
 
     def entries(self) -> list[Entry]:
         """The strays, as files that are not there."""
-        return [Entry(path=s.path, place="", size=0, stamp=0, rejection=s) for s in self.strays]
+        return [Entry(s.path, "", 0, 0, s.reason, s.detail) for s in self.strays]
 
 
 def find_column(columns: Sequence[str], names: Sequence[str]) -> int | None:

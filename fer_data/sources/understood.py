@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fer_data.manifest import Manifest
+from fer_data.sources.file_list import FileList
 from fer_data.sources.labels import Labeler
-from fer_data.sources.listing import Entry, is_picture_path, rejected
 from fer_data.sources.members import Members
 
 
@@ -34,7 +37,7 @@ class Understood:
 
     manifest: Manifest
     labeler: Labeler
-    entries: Sequence[Entry]
+    entries: FileList
     remarks: tuple[str, ...]
 
 
@@ -51,36 +54,32 @@ class Listing:
 
     raw: Path
     members: Members
-    entries: Sequence[Entry]
+    entries: FileList
     excluded: frozenset[str] = field(default_factory=frozenset)
 
-    def open_entries(self) -> list[Entry]:
+    def open_entries(self) -> FileList:
         """Entries that may be read, for their label or for their picture."""
-        return [entry for entry in self.entries if entry.rejection is None]
+        return self.entries.where(self.entries.is_read)
 
-    def label_entries(self) -> list[Entry]:
+    def label_entries(self) -> FileList:
         """Entries that may be label files: these may be larger than pictures are."""
-        return [e for e in self.entries if _is_read(e) and not is_picture_path(e.path)]
+        return self.entries.where(_may_hold_labels(self.entries))
 
-    def pictures(self) -> list[str]:
+    def pictures(self) -> Sequence[str]:
         """Paths of pictures that are asked for."""
-        return [
-            e.path
-            for e in self.entries
-            if e.rejection is None and is_picture_path(e.path) and e.path not in self.excluded
-        ]
+        paths = self.entries.where(self.entries.is_read & self.entries.is_picture).paths
+        return [path for path in paths if path not in self.excluded] if self.excluded else paths
 
 
-def without_support_files(entries: Sequence[Entry], named: Container[str]) -> list[Entry]:
+def without_support_files(entries: FileList, named: Collection[str]) -> FileList:
     """The entries, those that are no pictures rejected unless they are named."""
-    return [
-        rejected(entry, "support-file", "a file of the data set that is no picture")
-        if _is_read(entry) and not is_picture_path(entry.path) and entry.path not in named
-        else entry
-        for entry in entries
-    ]
+    mask = _may_hold_labels(entries)
+    if named:
+        is_named = [path in named for path in entries.where(mask).paths]
+        mask[np.flatnonzero(mask)[is_named]] = False
+    return entries.rejecting(mask, "support-file", "a file of the data set that is no picture")
 
 
-def _is_read(entry: Entry) -> bool:
-    """Whether nothing but its size speaks against a file."""
-    return entry.rejection is None or entry.rejection.reason == "too-large"
+def _may_hold_labels(entries: FileList) -> NDArray[np.bool_]:
+    """Which files are no pictures, and nothing but their size speaks against them."""
+    return (entries.is_read | entries.has_reason("too-large")) & ~entries.is_picture

@@ -31,7 +31,8 @@ def select_wanted(source: RawSource, settings: SourceSettings) -> RawSource:
     """What is wanted of a source, labelled as is wanted."""
     if settings.votes is not None:
         source = _with_votes(source, settings.votes, settings.manifest)
-    unwanted = excluded(source.sample_paths(), settings.include, settings.exclude)
+    wishes = (settings.include, settings.exclude)
+    unwanted = excluded(source.sample_paths(), *wishes) if any(wishes) else {}
     if unwanted:
         source = source.without(unwanted).remarked(f"{len(unwanted):,} files are excluded")
     if settings.class_map:

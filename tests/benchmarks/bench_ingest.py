@@ -3,9 +3,11 @@
     python tests/benchmarks/bench_ingest.py [FER2013.zip]
 
 The notebook's loop is the one course projects use: listdir, imread, cvtColor, resize, / 255, array.
-The limit decodes the same bytes with OpenCV on as many processes and does nothing else. Faces are
-those of fer2013.zip where its path is given, else generated ones; photos are generated colour JPEGs
-of 350x350, read as 96x96. All ways take turns, so that a slow minute hits all alike.
+The limit reads and decodes the same files with OpenCV on as many processes, does nothing else, and
+is measured twice: with processes that stand ready, and with those it has to start, as ingest has.
+Faces are those of fer2013.zip where its path is given, else generated ones, each several times;
+photos are generated colour JPEGs of 350x350, read as 96x96. All ways take turns, so that a slow
+minute hits all alike.
 """
 
 from __future__ import annotations
@@ -24,18 +26,21 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import skimage.io
-import skimage.transform
 
-from fer_data.executors import default_workers
-from fer_data.image import ImageSettings
-from fer_data.ingest import IngestSettings, ingest
-from fer_data.quality import measure_quality
-from fer_data.synth import SynthSettings, draw_face, write_faces
+if __name__ == "__main__":  # not in the processes that only decode
+    import skimage.io
+    import skimage.transform
+
+    from fer_data.executors import default_workers
+    from fer_data.image import ImageSettings
+    from fer_data.ingest import IngestSettings, ingest
+    from fer_data.synth import SynthSettings, draw_face, write_faces
 
 ROUNDS = 3
-NUM_PHOTOS = 4000
-LIMIT = "decode only, all processes"
+NUM_FACES, COPIES = 4000, 8
+NUM_PHOTOS = 6000
+READY = "decode only, processes ready"
+LIMIT = "decode only, processes started"
 OURS = "ferdata ingest, all processes"
 LOOP = "notebook loop"
 
@@ -46,7 +51,10 @@ def main() -> None:
         if sys.argv[1:]:
             zipfile.ZipFile(sys.argv[1]).extractall(folder / "faces")
         else:
-            write_faces(folder / "faces", SynthSettings(num_samples=8000))
+            write_faces(folder / "faces", SynthSettings(num_samples=NUM_FACES))
+            for path in list((folder / "faces").rglob("*.png")):
+                for copy in range(1, COPIES):
+                    shutil.copyfile(path, path.with_stem(f"{path.stem}-{copy}"))
         compare("faces", folder / "faces", folder / "ds", ImageSettings(), 3.5)
         write_photos(folder / "photos")
         compare("photos", folder / "photos", folder / "ds", ImageSettings(size=96, color="rgb"), 6)
@@ -68,8 +76,9 @@ def compare(
         rate, ratio = len(paths) / took, best[LOOP] / took
         print(f"  {way:32} {rate:9,.0f} images/s  {ratio:5.1f}x the loop")
     print(
-        f"  targets: >= 85% of bare decoding ({best[LIMIT] / best[OURS]:.0%}), "
-        f">= {loop_target}x the loop ({best[LOOP] / best[OURS]:.1f}x)"
+        f"  targets: >= 85% of bare decoding (started {best[LIMIT] / best[OURS]:.0%}, ready "
+        f"{best[READY] / best[OURS]:.0%}), >= {loop_target}x the loop "
+        f"({best[LOOP] / best[OURS]:.1f}x; bare decoding {best[LOOP] / best[LIMIT]:.1f}x)"
     )
 
 
@@ -79,15 +88,18 @@ def measure(
     times = {
         LOOP: timed(lambda: notebook_loop(paths, image)),
         "skimage.io and resize": timed(lambda: skimage_loop(paths[: len(paths) // 10], image)) * 10,
-        LIMIT: timed(lambda: decode_all(paths, image, workers)),
     }
+    start = time.perf_counter()
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        list(pool.map(decode, [()] * workers, [0] * workers))
+        times[READY] = timed(lambda: decode_all(pool, paths, image))
+    times[LIMIT] = time.perf_counter() - start
     settings = IngestSettings(image=image)
     for way, number in (("ferdata ingest, one process", 1), (OURS, workers)):
         shutil.rmtree(dataset_dir, ignore_errors=True)
         start = time.perf_counter()
-        dataset, _ = ingest(raw, dataset_dir, settings, workers=number)
+        ingest(raw, dataset_dir, settings, workers=number)
         times[way] = time.perf_counter() - start
-    times["quality scores, all processes"] = timed(lambda: measure_quality(dataset))
     return times
 
 
@@ -105,11 +117,10 @@ def skimage_loop(paths: Sequence[Path], image: ImageSettings) -> np.ndarray:
     return np.array([skimage.transform.resize(skimage.io.imread(path), size) for path in paths])
 
 
-def decode_all(paths: Sequence[Path], image: ImageSettings, workers: int) -> None:
+def decode_all(pool: ProcessPoolExecutor, paths: Sequence[Path], image: ImageSettings) -> None:
     flag = cv2.IMREAD_GRAYSCALE if image.color == "gray" else cv2.IMREAD_COLOR
     parts = [paths[start : start + 512] for start in range(0, len(paths), 512)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        list(pool.map(partial(decode, flag=flag), parts))
+    list(pool.map(partial(decode, flag=flag), parts))
 
 
 def decode(paths: Sequence[Path], flag: int) -> None:
@@ -118,16 +129,17 @@ def decode(paths: Sequence[Path], flag: int) -> None:
 
 
 def write_photos(folder: Path) -> None:
-    """Colour JPEGs of 350x350 with the noise of a camera."""
+    """Colour JPEGs of 350x350 with the noise of a camera, 27 kB each."""
     settings = SynthSettings(num_samples=40, image_size=350, channels=3)
     faces = [draw_face(settings, index) for index in range(40)]
     rng = np.random.default_rng(0)
     for number in range(NUM_PHOTOS):
         face = faces[number % len(faces)]
-        noisy = face.image + rng.integers(-8, 9, face.image.shape)
+        noisy = face.image + rng.integers(-4, 5, face.image.shape)
         path = folder / face.emotion / f"{number:05d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), np.clip(noisy, 0, 255).astype(np.uint8)[..., ::-1])
+        pixels = np.clip(noisy, 0, 255).astype(np.uint8)[..., ::-1]
+        cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
 def measure_memory(folder: Path) -> None:
