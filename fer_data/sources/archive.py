@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import lzma
 import tarfile
 import tempfile
@@ -11,10 +12,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from fer_data.errors import SourceError
 from fer_data.sources.listing import Entry, readable_path
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _MAX_TAR_GROWTH = 200  # a compressed tar that grows by more is a bomb, not a data set
 
@@ -101,6 +105,30 @@ def read_tar_member(archive: str, entry: Entry) -> bytes:
     if len(data) != entry.size:
         raise OSError(f"the archive ends after {len(data)} of {entry.size} bytes")
     return data
+
+
+def open_tar_member(archive: str, entry: Entry) -> IO[bytes]:
+    """One member, to be read from its beginning.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return io.BufferedReader(_Part(archive, int(entry.place), entry.size))
+
+
+class _Part(io.FileIO):
+    """Some bytes of a file, as a file."""
+
+    def __init__(self, path: str, start: int, size: int) -> None:
+        super().__init__(path)
+        self.seek(start)
+        self._num_left = size
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        view = memoryview(buffer).cast("B")[: self._num_left]
+        num_read = super().readinto(view) or 0
+        self._num_left -= num_read
+        return num_read
 
 
 @contextlib.contextmanager

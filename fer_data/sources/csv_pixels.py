@@ -8,6 +8,7 @@ import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -19,17 +20,21 @@ from fer_data.sources.raw import Facts, RawSample, Rejection
 _ROW_PREFIX = "row-"
 
 
-def read_csv_header(path: Path) -> list[str]:
+def read_csv_header(file: IO[bytes], where: str) -> list[str]:
     """Names of the columns, without the blanks around them.
+
+    Args:
+        file: at its beginning.
+        where: what the file is called in messages.
 
     Raises:
         SourceError: the file has no header line of text.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return [name.strip() for name in next(csv.reader([file.readline(10_000)]), [])]
+        line = file.readline(10_000).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise SourceError(f"{path}: not a text file; expected CSV in UTF-8") from None
+        raise SourceError(f"{where}: not a text file; expected CSV in UTF-8") from None
+    return [name.strip() for name in next(csv.reader([line]), [])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

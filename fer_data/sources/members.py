@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import io
-from collections.abc import Callable, Mapping
+import os
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from fer_data.errors import SourceError
-from fer_data.sources.archive import open_zip_member, read_tar_member, read_zip_member
+from fer_data.sources.archive import (
+    open_tar_member,
+    open_zip_member,
+    read_tar_member,
+    read_zip_member,
+)
 from fer_data.sources.folders import folder_file_status, read_folder_file
 from fer_data.sources.listing import Entry
 
@@ -79,9 +88,29 @@ class Members:
             )
         if self.kind == "folder":
             return (Path(self.root) / entry.place).open("rb")
-        if self.kind == "zip":
-            return open_zip_member(self.root, entry)
-        return io.BytesIO(self.read(entry))
+        opener = open_zip_member if self.kind == "zip" else open_tar_member
+        return opener(self.root, entry)
+
+    @contextlib.contextmanager
+    def as_file(self, entry: Entry) -> Iterator[Path]:
+        """One label file in a place of its own; of an archive a copy, for as long as it is needed.
+
+        Raises:
+            SourceError: it is too large, or damaged.
+            OSError: it cannot be read, or there is no room for the copy.
+        """
+        if self.kind == "folder":
+            yield Path(self.root) / entry.place
+            return
+        with tempfile.TemporaryDirectory(prefix="ferkit-") as folder:
+            path = Path(folder) / PurePosixPath(entry.path).name
+            try:
+                with self.open(entry) as member, path.open("wb") as copy:
+                    shutil.copyfileobj(member, copy, 2**20)
+            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+                raise SourceError(f"{self.root}: {entry.path} is damaged ({error})") from None
+            os.utime(path, ns=(entry.stamp, entry.stamp))  # the same as long as the archive is
+            yield path
 
     def read_small(self, entry: Entry) -> bytes:
         """The bytes of a file that holds one label.

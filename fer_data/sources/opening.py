@@ -26,7 +26,7 @@ from fer_data.sources.files import FileSource
 from fer_data.sources.folders import list_folder
 from fer_data.sources.label_layouts import understand_by_labels
 from fer_data.sources.layout_reader import understand_files
-from fer_data.sources.listing import Entry, is_picture_path
+from fer_data.sources.listing import Entry
 from fer_data.sources.members import Members
 from fer_data.sources.raw import Source
 from fer_data.sources.selection import excluded
@@ -81,26 +81,35 @@ class _Opening:
     def opened(self) -> Iterator[RawSource]:
         """The source, without what is not wanted of it."""
         raw = self._raw
-        if raw.is_dir():
-            csv = None if self._settings.labels else _only_csv(raw, self._manifests)
-            yield self._csv(csv) if csv else self._files("folder", raw, list_folder(raw))
-        elif zipfile.is_zipfile(raw):
-            yield self._files("zip", raw, list_zip(raw))
-        elif raw.suffix.lower() == ".csv":
-            yield self._csv(raw)
-        elif raw.stat().st_size and tarfile.is_tarfile(raw):
-            with plain_tar(raw) as plain:
-                yield self._files("tar", plain, list_tar(plain))
-        else:
-            raise SourceError(f"{raw}: cannot be read as a source; expected {_expected()}")
+        with contextlib.ExitStack() as stack:
+            if raw.is_dir():
+                yield stack.enter_context(self._files("folder", raw, list_folder(raw)))
+            elif zipfile.is_zipfile(raw):
+                yield stack.enter_context(self._files("zip", raw, list_zip(raw)))
+            elif raw.suffix.lower() == ".csv":
+                yield stack.enter_context(self._csv(raw))
+            elif raw.stat().st_size and tarfile.is_tarfile(raw):
+                plain = stack.enter_context(plain_tar(raw))
+                yield stack.enter_context(self._files("tar", plain, list_tar(plain)))
+            else:
+                raise SourceError(f"{raw}: cannot be read as a source; expected {_expected()}")
 
-    def _csv(self, path: Path) -> RawSource:
-        columns = read_csv_header(path)
-        found = detect_csv_layout(columns, self._manifests)
-        if found is None and self._settings.labels is None:
+    @contextlib.contextmanager
+    def _csv(self, path: Path) -> Iterator[RawSource]:
+        """A CSV file of pixels, or of the paths of pictures beside it."""
+        with path.open("rb") as file:
+            columns = read_csv_header(file, str(path))
+        if detect_csv_layout(columns, self._manifests) is None and self._settings.labels is None:
             (table,) = load_manifest(GENERIC_TABLE).layouts
             if isinstance(table, TableLayout) and has_columns(columns, table):
-                return self._files("folder", path.parent, list_folder(path.parent), labels=path)
+                folder = path.parent
+                with self._files("folder", folder, list_folder(folder), labels=path) as source:
+                    yield source
+                return
+        yield self._csv_pixels(path, columns, path.name)
+
+    def _csv_pixels(self, path: Path, columns: Sequence[str], shown: str) -> CsvPixelsSource:
+        found = detect_csv_layout(columns, self._manifests)
         if found is None:
             raise SourceError(f"{path}: {_expected_csv(columns, self._manifests)}")
         manifest, layout = found
@@ -112,35 +121,54 @@ class _Opening:
             layout=layout,
             line_ends=find_line_ends(path),
             class_names=tuple(manifest.classes),
-            remarks=(f"{manifest.title}: class and split read from {path.name}",),
+            remarks=(f"{manifest.title}: class and split read from {shown}",),
         )
 
+    @contextlib.contextmanager
     def _files(
         self, kind: str, root: Path, listed: Iterator[Entry], labels: Path | None = None
-    ) -> FileSource:
+    ) -> Iterator[RawSource]:
+        """A folder or an archive: of pictures, or of one CSV file of pixels."""
         settings = self._settings
         labels = labels or settings.labels
         entries = check_files(listed, [*self._manifests, load_manifest(GENERIC)])
-        readable = entries.where(entries.is_read).paths
-        unwanted = excluded(readable, settings.include, settings.exclude)
+        unwanted = excluded(
+            entries.where(entries.is_read).paths, settings.include, settings.exclude
+        )
         listing = Listing(
             raw=self._raw,
             members=Members(kind, str(root)),
             entries=entries,
             excluded=frozenset(unwanted),
         )
-        pictures = listing.pictures()
-        if not pictures and labels is None:
-            wanted = " that are asked for (--include, --exclude)" if unwanted else ""
-            tables = [path for path in readable if path.lower().endswith(".csv")]
-            if tables:
-                raise SourceError(
-                    f"{self._raw}: holds no picture files{wanted}, but {tables[0]}; if the "
-                    "pictures stand in it as numbers, unpack it and name the file itself"
-                )
+        if labels is None and not listing.pictures():
+            table, columns = self._only_csv(listing)
+            with listing.members.as_file(table) as path:
+                yield self._csv_pixels(path, columns, table.path)
+        else:
+            yield self._pictures(listing, labels)
+
+    def _only_csv(self, listing: Listing) -> tuple[Entry, Sequence[str]]:
+        """The one CSV file of pixels of a source without pictures, and its columns."""
+        found = []
+        for entry in listing.label_entries():
+            if entry.path.lower().endswith(".csv"):
+                with contextlib.suppress(SourceError), listing.members.open(entry) as file:
+                    columns = read_csv_header(file, entry.path)
+                    if detect_csv_layout(columns, self._manifests):
+                        found.append((entry, columns))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(entry.path for entry, _ in found)
             raise SourceError(
-                f"{self._raw}: holds no picture files{wanted}; expected {_expected()}"
+                f"{self._raw}: holds several files of pixels ({names}); name one of them itself"
             )
+        wanted = " that are asked for (--include, --exclude)" if listing.excluded else ""
+        raise SourceError(f"{self._raw}: holds no picture files{wanted}; expected {_expected()}")
+
+    def _pictures(self, listing: Listing, labels: Path | None) -> FileSource:
+        settings = self._settings
         if labels is not None:
             named = self._manifests[0] if settings.manifest else load_manifest(GENERIC_TABLE)
             columns = LabelColumns(
@@ -152,9 +180,10 @@ class _Opening:
         else:
             found = understand_files(listing, self._manifests)
             if found is None:
+                example = listing.pictures()[0]
                 raise SourceError(
                     f"{self._raw}: the files are not laid out as {self._manifests[0].name} is, for "
-                    f"example {pictures[0]}; leave --manifest away to have the layout found out"
+                    f"example {example}; leave --manifest away to have the layout found out"
                 )
             understood = found
         return FileSource(
@@ -184,16 +213,6 @@ def source_name(raw: Path) -> str:
 
 def _expected() -> str:
     return f"a folder of pictures, an archive ({', '.join(_ARCHIVE_SUFFIXES)}) or a .csv file"
-
-
-def _only_csv(folder: Path, manifests: Sequence[Manifest]) -> Path | None:
-    """The one CSV file of pixels that a folder holds in place of pictures, or None."""
-    files = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    if any(path.is_dir() or is_picture_path(path.name) for path in files):
-        return None
-    csvs = [path for path in files if path.suffix.lower() == ".csv" and path.is_file()]
-    fitting = [path for path in csvs if detect_csv_layout(read_csv_header(path), manifests)]
-    return fitting[0] if len(fitting) == 1 else None
 
 
 def _expected_csv(columns: Sequence[str], manifests: Sequence[Manifest]) -> str:

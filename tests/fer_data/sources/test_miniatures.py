@@ -68,15 +68,16 @@ def test_keys_are_unique_and_details_say_why(make: Make, tmp_path: Path) -> None
 @every_miniature
 def test_it_is_the_same_zipped_and_tarred(make: Make, tmp_path: Path) -> None:
     miniature = make(tmp_path / "raw")
-    if not miniature.raw.is_dir():
-        pytest.skip("a CSV file of pixels is read as it is")
     _, expected = read(miniature, tmp_path / "folder")
-    files = [path for path in miniature.raw.rglob("*") if path.is_file()]
-    with zipfile.ZipFile(tmp_path / "raw.zip", "w") as opened:
+    is_folder = miniature.raw.is_dir()
+    folder = miniature.raw if is_folder else miniature.raw.parent
+    files = [p for p in folder.rglob("*") if p.is_file()] if is_folder else [miniature.raw]
+    with zipfile.ZipFile(tmp_path / "raw.zip", "w", zipfile.ZIP_DEFLATED) as opened:
         for path in files:
-            opened.write(path, path.relative_to(miniature.raw))
+            opened.write(path, path.relative_to(folder))
     with tarfile.open(tmp_path / "raw.tar.gz", "w:gz") as opened_tar:
-        opened_tar.add(miniature.raw, arcname=".")
+        for path in files:
+            opened_tar.add(path, path.relative_to(folder))
     for archive in ("raw.zip", "raw.tar.gz"):
         settings = IngestSettings(source=SourceSettings(votes=miniature.votes))
         _, report = ingest(tmp_path / archive, tmp_path / f"{archive}-ds", settings, workers=1)
