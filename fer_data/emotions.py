@@ -41,6 +41,16 @@ def canonical_emotion(name: str) -> str | None:
     return _CANONICAL.get(name.strip().lower())
 
 
+def emotion_synonyms(name: str) -> tuple[str, ...]:
+    """Other words for a canonical emotion; none where the name is no emotion.
+
+    Example:
+        >>> emotion_synonyms("neutral")
+        ('normal', 'ne', 'neu', 'neutrality')
+    """
+    return tuple(word for word in _SYNONYMS.get(name, ()) if word != name)
+
+
 def canonical_class_name(name: str) -> str:
     """The canonical emotion where the name is one, else the name itself, trimmed and lower-case.
 

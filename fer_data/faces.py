@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +25,7 @@ from fer_data.face_align import (
 from fer_data.face_detector import LOOK_SIDE, Detector, Face, Point
 from fer_data.face_weights import (
     WEIGHTS_SHA256,
-    WEIGHTS_URL,
+    WEIGHTS_URLS,
     download_detector_weights,
     find_detector_weights,
 )
@@ -34,7 +36,7 @@ __all__ = [
     "NONE_RULES",
     "SEVERAL_RULES",
     "WEIGHTS_SHA256",
-    "WEIGHTS_URL",
+    "WEIGHTS_URLS",
     "Detector",
     "Face",
     "FaceSettings",
@@ -55,6 +57,9 @@ _DECODE_SIDE = 640
 _LOOK_SETTINGS = FaceSettings(margin=0.25)
 _MAX_LOOKS = 6
 _LEVEL_DEGREES = 1.5  # eyes that are level to this are level
+_TURNS = (-40.0, -20.0, 20.0, 40.0)  # degrees, tried where a look is not sure of an upright face
+_SURE, _NEARLY_LEVEL_DEGREES = 0.88, 4.0
+_GAIN = 1.5  # what is to be turned for each degree seen, as YuNet sees tilted faces too level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +154,10 @@ def prepare_faces(
 def settle_landmarks(pixels: NDArray[np.uint8], face: Face, detector: Detector) -> Face:
     """A face with its landmarks found anew after it was turned upright, until nothing turns more.
 
-    YuNet reads a tilted face too level: of 30 degrees it may see 8, or none. Turned by what it saw
-    and looked at again, the face is upright after a few looks; one that was upright needs one.
+    YuNet reads a tilted face too level, or does not see it at all. But it is surest of faces that
+    are upright. So where it is in doubt the face is looked at in several turns, and
+    the surest one is turned on by what is seen in it. After that it is looked at in a mirror as
+    well: what YuNet reads too far to one side there is too far to the other here.
 
     Args:
         pixels: uint8 array of shape (height, width, 3), channels in the order R, G, B.
@@ -159,16 +166,69 @@ def settle_landmarks(pixels: NDArray[np.uint8], face: Face, detector: Detector) 
     """
     if not face.landmarks:
         return face
+    best = _look(pixels, face, detector)
+    if best is None or best.confidence < _SURE or abs(best.roll) > _NEARLY_LEVEL_DEGREES:
+        looks = [_look(pixels, _turned(face, turn), detector) for turn in _TURNS]
+        seen = [look for look in (best, *looks) if look is not None]
+        best = max(seen, key=lambda look: look.confidence, default=None)
     for _ in range(_MAX_LOOKS):
-        matrix = alignment(face, _LOOK_SETTINGS, LOOK_SIDE)
-        found = detector.look(warp(pixels, matrix, LOOK_SIDE))
-        if found is None:
+        if best is None:
             break
-        face = replace(face, landmarks=_moved_back(found.landmarks, matrix))
-        (left_x, left_y), (right_x, right_y) = found.landmarks[:2]
-        if abs(math.degrees(math.atan2(right_y - left_y, right_x - left_x))) < _LEVEL_DEGREES:
+        face = _turned(best.face, best.roll * (_GAIN - 1))
+        if best.in_mirror and abs(best.roll) < _LEVEL_DEGREES:
             break
+        best = _look(pixels, face, detector, in_mirror=True)
     return face
+
+
+class _Look(NamedTuple):
+    """What is seen of a face in a square cut around it."""
+
+    face: Face  # with the landmarks that were found, in the picture
+    confidence: float
+    roll: float  # degrees by which the eyes are not level in the square
+    in_mirror: bool
+
+
+def _look(
+    pixels: NDArray[np.uint8], face: Face, detector: Detector, *, in_mirror: bool = False
+) -> _Look | None:
+    """The face looked at after it was turned upright by its landmarks; None where it is lost."""
+    matrix = alignment(face, _LOOK_SETTINGS, LOOK_SIDE)
+    square = warp(pixels, matrix, LOOK_SIDE)
+    found = detector.look(square)
+    if found is None:
+        return None
+    points = found.landmarks
+    mirrored = detector.look(np.ascontiguousarray(square[:, ::-1])) if in_mirror else None
+    if mirrored is not None:
+        points = _between(points, _unmirrored(mirrored.landmarks))
+    (left_x, left_y), (right_x, right_y) = points[:2]
+    return _Look(
+        face=replace(face, landmarks=_moved_back(points, matrix)),
+        confidence=found.confidence or 0.0,
+        roll=math.degrees(math.atan2(right_y - left_y, right_x - left_x)),
+        in_mirror=in_mirror,
+    )
+
+
+def _unmirrored(points: Sequence[Point]) -> tuple[Point, ...]:
+    """Landmarks of a mirrored square, in the square: left and right change places."""
+    left, right, nose, mouth_left, mouth_right = [(LOOK_SIDE - 1 - x, y) for x, y in points]
+    return right, left, nose, mouth_right, mouth_left
+
+
+def _between(first: Sequence[Point], second: Sequence[Point]) -> tuple[Point, ...]:
+    return tuple(((a[0] + b[0]) / 2, (a[1] + b[1]) / 2) for a, b in zip(first, second, strict=True))
+
+
+def _turned(face: Face, degrees: float) -> Face:
+    """A face with its landmarks turned about their middle."""
+    points = [complex(x, y) for x, y in face.landmarks]
+    middle = sum(points) / len(points)
+    turn = cmath.rect(1, math.radians(degrees))
+    places = [middle + (point - middle) * turn for point in points]
+    return replace(face, landmarks=tuple((place.real, place.imag) for place in places))
 
 
 def _moved_back(points: Sequence[Point], matrix: NDArray[np.float64]) -> tuple[Point, ...]:
