@@ -163,7 +163,8 @@ def _show(output: Output, report: IngestReport, dataset_dir: Path) -> None:
 def _remarks(report: IngestReport) -> list[str]:
     """How the one source compares with the complete data set, where it was read as it is."""
     (source, *others) = report.sources
-    if others or source.settings or source.manifest not in manifest_names():
+    is_part = set(source.settings) - {"votes"}  # other labels for all of it
+    if others or is_part or source.manifest not in manifest_names():
         return []
     manifest = load_manifest(source.manifest)
     return [f"{manifest.name} {remark}" for remark in manifest.count_remarks(report.classes)]
