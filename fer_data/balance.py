@@ -162,7 +162,7 @@ def _training_keys(dataset: Dataset) -> dict[str, list[str]]:
             f"{dataset.dir}: the split no longer fits the data set; run `ferdata split` again"
         )
     train = split.filter(pc.equal(split["split"], "train"))["key"]
-    samples = dataset.samples(["key", "label"])
+    samples = dataset.kept_samples(["key", "label"])
     samples = samples.filter(pc.is_in(samples["key"], value_set=train.combine_chunks()))
     return {
         name: samples.filter(pc.equal(samples["label"], name))["key"].to_pylist()

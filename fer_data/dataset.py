@@ -23,10 +23,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fer_data.errors import DatasetError, MissingDatasetError, MissingStageError
+from fer_data.errors import (
+    DatasetError,
+    MissingDatasetError,
+    MissingStageError,
+    StaleStageError,
+)
 from fer_data.face_align import FaceSettings
 from fer_data.files import write_file
 from fer_data.image import ImageSettings
@@ -202,6 +208,39 @@ class Dataset:
             number = pa.array(np.full(len(table), block, np.int32))
             row = pa.array(np.arange(len(table), dtype=np.int32))
             yield table.append_column("block", number).append_column("row", row)
+
+    def kept_samples(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """As `samples`, without those that the filter drops, each with the label it is given.
+
+        Raises:
+            StaleStageError: the filter was run before samples came or went.
+        """
+        samples = self.samples(columns)
+        if "filter" not in self.info.stages:
+            return samples
+        decided = self.table("filter")
+        if len(decided) != len(samples):
+            raise StaleStageError(
+                f"{self.dir}: the filter no longer fits the data set; run `ferdata filter` again"
+            )
+        if "label" in samples.column_names and "label" in decided.column_names:
+            labels = pc.coalesce(decided["label"], samples["label"])
+            place = samples.column_names.index("label")
+            samples = samples.set_column(place, "label", labels)
+        return samples.filter(decided["keep"])
+
+    def images(self, blocks: Sequence[int], rows: Sequence[int]) -> NDArray[np.uint8]:
+        """The pixels of some samples: uint8 array of shape (len(rows), H, W, C).
+
+        Args:
+            blocks: as in `samples`.
+            rows: likewise.
+        """
+        images = np.empty((len(rows), *self.image_shape), np.uint8)
+        wanted, place = np.asarray(rows, np.int64), np.asarray(blocks, np.int64)
+        for block in np.unique(place).tolist():
+            images[place == block] = self.pixels(block)[wanted[place == block]]
+        return images
 
     def rejected(self) -> pa.Table:
         """All rejected files in order."""

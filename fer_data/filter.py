@@ -2,73 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fer_data.dataset import Dataset
-from fer_data.errors import FilterLossError, SettingsError
-
-#: relFCs beyond which a picture shows next to nothing. Colour: as published for the 96x96
-#: AffectNet subset. Grey: the strictest value that spares real faces of FER2013.
-DEFAULT_RELFCS = {"gray": 0.80, "rgb": 0.90}
-#: Share of one grey level beyond which a picture is blank. On FER2013's Training and PublicTest
-#: 36 pictures lie beyond .50, all voted "not a face" by FER+; of 65 beyond .40 only 45 are, the
-#: others are drawings and faces before a black or white wall.
-DEFAULT_BLANK = 0.50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilterSettings:
-    """What to drop; None, "keep" and "keep-all" drop nothing.
-
-    Attributes:
-        blank: drop a sample whose commonest grey level fills more than this share, 0 to 1.
-        relfcs: drop a sample whose first-component share is more than this, 0 to 1.
-        conflicts: "drop" identical pictures that carry different labels, or "keep" them.
-        leaks: "drop-train": of identical pictures in several official splits those in train.
-        duplicates: "keep-one" of identical training pictures, or "keep-all".
-        max_loss: largest share of its samples a class may lose, 0 to 1.
-    """
-
-    blank: float | None = None
-    relfcs: float | None = None
-    conflicts: str = "keep"
-    leaks: str = "keep"
-    duplicates: str = "keep-all"
-    max_loss: float = 0.20
-
-    def __post_init__(self) -> None:
-        for name in ("blank", "relfcs", "max_loss"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
-                raise SettingsError(f"{name} must be a share from 0 to 1; received {value}")
-        allowed = {
-            "conflicts": ("drop", "keep"),
-            "leaks": ("drop-train", "keep"),
-            "duplicates": ("keep-one", "keep-all"),
-        }
-        for name, values in allowed.items():
-            if getattr(self, name) not in values:
-                raise SettingsError(
-                    f'{name} must be one of {", ".join(values)}; received "{getattr(self, name)}"'
-                )
-
-
-def default_filter(color: str) -> FilterSettings:
-    """The strict filter for grey ("gray") or colour ("rgb") pictures: all of it, carefully."""
-    return FilterSettings(
-        blank=DEFAULT_BLANK,
-        relfcs=DEFAULT_RELFCS[color],
-        conflicts="drop",
-        leaks="drop-train",
-        duplicates="keep-one",
-    )
+from fer_data.emotions import find_class_name
+from fer_data.errors import FilterLossError, MissingStageError
+from fer_data.filter_settings import FilterSettings, Rule
+from fer_data.verdicts import OFFICIAL_TESTS, SampleNames, Verdicts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +29,17 @@ class FilterReport:
         reasons: reason → samples dropped.
         flagged: reason → samples of official validation and test splits that would have been
             dropped elsewhere; they are kept, so that results stay comparable.
-        classes: class name → (samples before, dropped).
+        classes: class name → (samples before, dropped); classes as relabelled.
+        num_relabelled: samples that were given another class.
+        emptied: classes that would keep no sample to train on.
     """
 
     num_samples: int
     reasons: Mapping[str, int]
     flagged: Mapping[str, int]
     classes: Mapping[str, tuple[int, int]]
+    num_relabelled: int = 0
+    emptied: tuple[str, ...] = ()
 
     @property
     def num_dropped(self) -> int:
@@ -95,44 +48,63 @@ class FilterReport:
 
 
 def plan_filter(dataset: Dataset, settings: FilterSettings) -> tuple[pa.Table, FilterReport]:
-    """What a filter would decide: a table with columns `key`, `keep` and `reason`, and a report.
-
-    A sample is dropped for the first reason that holds, in this order: blank, low-detail,
-    conflict, leak, duplicate. A reason beside `keep` = true is a flag.
+    """What a filter would decide, and a report; see `judge_samples`.
 
     Raises:
-        FilterLossError: a class would lose more than `max_loss`.
+        FilterLossError: a class would lose more than `max_loss`, or all.
     """
-    samples = dataset.samples(["key", "label", "split"])
-    labels = samples["label"].to_pylist()
-    splits = samples["split"].to_pylist()
-    is_official_test = [split in ("validation", "test") for split in splits]
-    reasons: list[str | None] = [None] * len(samples)
-    for score, threshold, reason in (
-        ("flat_share", settings.blank, "blank"),
-        ("relfcs", settings.relfcs, "low-detail"),
-    ):
-        if threshold is not None:
-            for row in np.flatnonzero(_score(dataset, score) > threshold).tolist():
-                reasons[row] = reasons[row] or reason
-    for members in _groups(dataset, samples):
-        for row, reason in _judge_group(members, labels, splits, reasons, settings):
-            reasons[row] = reason
-    keep = [
-        reason is None or official
-        for reason, official in zip(reasons, is_official_test, strict=True)
-    ]
-    dropped = Counter(label for label, kept in zip(labels, keep, strict=True) if not kept)
-    before = Counter(labels)
-    report = FilterReport(
-        num_samples=len(samples),
-        reasons=_count(reasons, [not kept for kept in keep]),
-        flagged=_count(reasons, keep),
-        classes={name: (before[name], dropped[name]) for name in dataset.class_names},
-    )
+    table, report = judge_samples(dataset, settings)
     _check_loss(report, settings.max_loss)
+    return table, report
+
+
+def judge_samples(dataset: Dataset, settings: FilterSettings) -> tuple[pa.Table, FilterReport]:
+    """What a filter says of each sample, whatever a class loses by it.
+
+    The table has one row a sample: `key`, `keep`, `reason`, and `label`, the class that it is given
+    where that is another. A sample is dropped for the first reason that holds, in this order: a
+    decision on it alone, the rules of the scores, conflict, leak, duplicate. A reason beside `keep`
+    = true is a flag.
+
+    Raises:
+        MissingStageError: a score or the duplicates have not been measured.
+        SettingsError: a decision names no sample.
+    """
+    samples = dataset.samples(["key", "path", "label", "split"])
+    names = SampleNames(samples)
+    decided = Verdicts(
+        labels=samples["label"].to_pylist(),
+        splits=samples["split"].to_pylist(),
+        reasons=[None] * len(samples),
+        kept=names.rows(settings.keep),
+    )
+    labels: list[str | None] = [None] * len(samples)
+    for word, name in settings.relabel.items():
+        (row,) = names.rows([word])
+        label = find_class_name(name, dataset.class_names)
+        if label != decided.labels[row]:
+            decided.labels[row] = labels[row] = label
+    asked_for = names.rows(settings.drop)
+    decided.drop(asked_for, "decision")
+    for rule in settings.rules:
+        decided.drop(beyond(score_values(dataset, rule.score), rule).tolist(), rule.reason)
+    if (settings.conflicts, settings.leaks, settings.duplicates) != ("keep", "keep", "keep-all"):
+        for members in twin_groups(dataset, samples, settings.twins):
+            decided.judge(members, settings)
+    keep = [reason is None for reason in decided.reasons]
+    if settings.official == "flag":
+        keep = [
+            kept or (split in OFFICIAL_TESTS and row not in asked_for)
+            for row, (kept, split) in enumerate(zip(keep, decided.splits, strict=True))
+        ]
+    report = _report(dataset, decided, keep, sum(label is not None for label in labels))
     table = pa.table(
-        {"key": samples["key"], "keep": keep, "reason": pa.array(reasons, pa.string())}
+        {
+            "key": samples["key"],
+            "keep": keep,
+            "reason": pa.array(decided.reasons, pa.string()),
+            "label": pa.array(labels, pa.string()),
+        }
     )
     return table, report
 
@@ -149,56 +121,97 @@ def filter_samples(dataset: Dataset, settings: FilterSettings) -> tuple[Dataset,
         "kept": report.num_samples - report.num_dropped,
         "dropped": dict(report.reasons),
         "flagged": dict(report.flagged),
+        "relabelled": report.num_relabelled,
     }
-    inputs = ["ingest", "quality", "duplicates"]
     published = dataset.publish(
-        "filter", table, settings=asdict(settings), counts=counts, inputs=inputs
+        "filter",
+        table,
+        settings=settings.to_json(),
+        counts=counts,
+        inputs=["ingest", "quality", "duplicates"],
     )
     return published, report
 
 
-def _score(dataset: Dataset, name: str) -> NDArray[np.float64]:
-    scores: NDArray[np.float64] = dataset.table("quality")[name].to_numpy()
-    return scores
+def score_values(dataset: Dataset, score: str) -> NDArray[np.float64]:
+    """One score of all samples: float64 array of shape (n,), NaN where it was not measured.
+
+    Raises:
+        MissingStageError: no sample has it.
+    """
+    table = dataset.table("quality")
+    if score not in table.column_names:
+        raise MissingStageError(f"{dataset.dir}: {score} has not been measured")
+    values: NDArray[np.float64] = table[score].to_numpy()
+    return values
 
 
-def _groups(dataset: Dataset, samples: pa.Table) -> Iterator[list[int]]:
-    """Rows of identical samples, a group at a time."""
-    row_of = {key: row for row, key in enumerate(samples["key"].to_pylist())}
-    groups: dict[int, list[int]] = defaultdict(list)
+def beyond(values: NDArray[np.float64], rule: Rule) -> NDArray[np.int64]:
+    """Rows of the samples that a rule drops: int64, in order.
+
+    A quantile drops as many as its share allows, and of equal scores all or none.
+
+    Args:
+        values: the rule's score of all samples, shape (n,).
+        rule: it.
+    """
+    signed = values if rule.side == "above" else -values
+    threshold = rule.threshold if rule.side == "above" else -rule.threshold
+    if rule.is_quantile:
+        measured = np.sort(signed[~np.isnan(signed)])
+        num_beyond = math.floor(rule.threshold * len(measured) + 1e-9)
+        threshold = measured[-num_beyond - 1] if num_beyond < len(measured) else -np.inf
+    return np.flatnonzero(signed > threshold)
+
+
+def twin_groups(dataset: Dataset, samples: pa.Table, twins: str) -> Iterator[list[int]]:
+    """Rows of samples that are twins, a group at a time, in the order of the data set.
+
+    Args:
+        dataset: with its duplicates found.
+        samples: all of them, with the column `key`.
+        twins: "exact", or "near" for whole families.
+    """
     table = dataset.table("duplicates")
-    for key, group in zip(table["key"].to_pylist(), table["group"].to_pylist(), strict=True):
-        groups[group].append(row_of[key])
+    column = table["exact" if twins == "exact" else "group"]
+    is_twin = pc.is_valid(column)
+    rows = pc.index_in(table["key"], value_set=samples["key"].combine_chunks())
+    groups: dict[int, list[int]] = defaultdict(list)
+    for row, group in zip(
+        rows.filter(is_twin).to_pylist(), column.filter(is_twin).to_pylist(), strict=True
+    ):
+        groups[group].append(row)
     yield from groups.values()
 
 
-def _judge_group(
-    members: Sequence[int],
-    labels: Sequence[str],
-    splits: Sequence[str | None],
-    reasons: Sequence[str | None],
-    settings: FilterSettings,
-) -> Iterator[tuple[int, str]]:
-    """Rows of one group of identical samples to drop or flag, each with the reason."""
-    left = [row for row in members if reasons[row] is None]
-    if settings.conflicts == "drop" and len({labels[row] for row in left}) > 1:
-        yield from ((row, "conflict") for row in left)
-        return
-    official_tests = [row for row in left if splits[row] in ("validation", "test")]
-    if settings.leaks == "drop-train" and official_tests:
-        in_train = [row for row in left if splits[row] not in ("validation", "test")]
-        yield from ((row, "leak") for row in in_train)
-        left = official_tests
-    if settings.duplicates == "keep-one":
-        yield from ((row, "duplicate") for row in left[1:])
-
-
-def _count(reasons: Sequence[str | None], where: Sequence[bool]) -> dict[str, int]:
-    counted = Counter(r for r, counts in zip(reasons, where, strict=True) if counts and r)
-    return dict(counted.most_common())
+def _report(
+    dataset: Dataset, decided: Verdicts, keep: Sequence[bool], num_relabelled: int
+) -> FilterReport:
+    before = Counter(decided.labels)
+    pairs = list(zip(decided.labels, decided.reasons, keep, strict=True))
+    dropped = Counter(label for label, _, kept in pairs if not kept)
+    reasons = Counter(reason for _, reason, kept in pairs if reason and not kept)
+    flagged = Counter(reason for _, reason, kept in pairs if reason and kept)
+    free = [split not in OFFICIAL_TESTS for split in decided.splits]
+    before_free = {label for label, is_free in zip(decided.labels, free, strict=True) if is_free}
+    kept_free = {label for (label, _, kept), is_free in zip(pairs, free, strict=True)
+                 if kept and is_free}  # fmt: skip
+    return FilterReport(
+        num_samples=len(keep),
+        reasons=dict(reasons.most_common()),
+        flagged=dict(flagged.most_common()),
+        classes={name: (before[name], dropped[name]) for name in dataset.class_names},
+        num_relabelled=num_relabelled,
+        emptied=tuple(name for name in dataset.class_names if name in before_free - kept_free),
+    )
 
 
 def _check_loss(report: FilterReport, max_loss: float) -> None:
+    if report.emptied:
+        raise FilterLossError(
+            f"class {report.emptied[0]} would be left without any sample to train on; loosen the "
+            "thresholds, or leave the class out when you ingest. Nothing was decided"
+        )
     for name, (before, dropped) in report.classes.items():
         if before and dropped / before > max_loss:
             raise FilterLossError(

@@ -122,7 +122,7 @@ def find_leakage(kept: pa.Table) -> dict[str, Any]:
 def _kept_samples(dataset: Dataset) -> pa.Table:
     """The samples that the split keeps, in data-set order, and where it has `placed` them."""
     split = dataset.table("split")
-    samples = dataset.samples(["key", "label", "split", "pixel_sha256", "votes"])
+    samples = dataset.kept_samples(["key", "label", "split", "pixel_sha256", "votes"])
     rows = pc.index_in(samples["key"], value_set=split["key"].combine_chunks())
     if len(split) == 0 or len(rows) - rows.null_count != len(split):
         raise DatasetError(

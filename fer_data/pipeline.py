@@ -10,16 +10,11 @@ from pathlib import Path
 from fer_data.balance import BalancePlan, BalanceSettings, balance, plan_balance
 from fer_data.dataset import Dataset
 from fer_data.duplicates import find_duplicates
-from fer_data.filter import (
-    FilterReport,
-    FilterSettings,
-    default_filter,
-    filter_samples,
-    plan_filter,
-)
+from fer_data.filter import FilterReport, filter_samples, plan_filter
+from fer_data.filter_settings import FilterSettings, default_filter
 from fer_data.operations import Operation
 from fer_data.pack import PackReport, PackSettings, pack
-from fer_data.quality import measure_quality
+from fer_data.quality import QualitySettings, measure_quality
 from fer_data.split import SplitReport, SplitSettings, plan_split, split_samples
 
 #: Every stage, in order. `quality` and `duplicates` are measured when a later one needs them.
@@ -44,6 +39,30 @@ class Runner:
     say: Callable[[str], None] = _silent
     on_progress: Callable[[int, int], None] | None = field(default=None)
 
+    def measure(
+        self, dataset: Dataset, quality: QualitySettings | None = None, *, faces: bool = False
+    ) -> Dataset:
+        """The data set with its scores and duplicates up to date.
+
+        Args:
+            dataset: ingested.
+            quality: what to measure; None: as it was measured before, else the defaults.
+            faces: whether the face score is needed, whatever was measured before.
+        """
+        if quality is None:
+            asked = dataset.info.stages.get("quality")
+            quality = QualitySettings.from_json(asked.settings) if asked else QualitySettings()
+            if faces and not quality.faces:
+                quality = dataclasses.replace(quality, faces=True)
+        is_done = dataset.is_done("quality")
+        if not is_done or dataset.stage("quality").settings != quality.to_json():
+            dataset = measure_quality(
+                dataset, quality, workers=self.workers, on_progress=self.on_progress
+            )
+        if not dataset.is_done("duplicates"):
+            dataset = find_duplicates(dataset, workers=self.workers, on_progress=self.on_progress)
+        return dataset
+
     def filter(
         self,
         dataset: Dataset,
@@ -56,7 +75,7 @@ class Runner:
         settings = settings if settings is not None else default_filter(dataset.info.image.color)
         if max_loss is not None:
             settings = dataclasses.replace(settings, max_loss=max_loss)
-        dataset = self._measured(dataset)
+        dataset = self.measure(dataset, faces=settings.needs_faces)
         if dry_run:
             return dataset, plan_filter(dataset, settings)[1]
         return filter_samples(dataset, settings)
@@ -88,18 +107,10 @@ class Runner:
             dataset, shards_dir, settings, workers=self.workers, on_progress=self.on_progress
         )
 
-    def _measured(self, dataset: Dataset) -> Dataset:
-        """The data set with its scores and duplicates up to date."""
-        if not dataset.is_done("quality"):
-            dataset = measure_quality(dataset, workers=self.workers, on_progress=self.on_progress)
-        if not dataset.is_done("duplicates"):
-            dataset = find_duplicates(dataset)
-        return dataset
-
     def _filtered(self, dataset: Dataset) -> Dataset:
         """The data set with its filter up to date, where it has one."""
         if "filter" in dataset.info.stages and not dataset.is_done("filter"):
-            settings = FilterSettings(**dataset.stage("filter").settings)
+            settings = FilterSettings.from_json(dataset.stage("filter").settings)
             dataset, report = self.filter(dataset, settings)
             self.say(f"filter was stale and is done again: {report.num_dropped:,} samples dropped.")
         return dataset

@@ -2,122 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from fer_data.dataset import Dataset
+from fer_data.detail_pca import DetailPca, fit_pca, reconstruction_errors
+from fer_data.errors import SettingsError
 from fer_data.executors import run_tasks
+from fer_data.face_weights import find_detector_weights
+from fer_data.image_scores import BlockTask, score_block
+from fer_data.pixel_scores import gray_levels
+from fer_data.scores import SCORES, score_names
 
-SCORES = ("flat_share", "entropy", "contrast", "relfcs")
-# ITU-R BT.601 luma
-_LUMA = np.array([0.299, 0.587, 0.114])
+__all__ = ["SCORES", "QualitySettings", "measure_quality", "score_names"]
+
+#: Official splits whose samples are not used to fit anything.
+_HELD_OUT = ("validation", "test")
+# Processors differ in the last digits of roots and logarithms; what is kept is the same on all.
+_DECIMALS = 6
+_PCA_DECIMALS = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualitySettings:
+    """What is measured beside the scores that always are.
+
+    Attributes:
+        pca_components: of the PCA that pictures are rebuilt from. With few, the picture of a thing
+            that is no face is rebuilt worst: 10 tell most on FER2013 (docs/decisions/0006).
+        pca_variance: share of the training samples' variance that the components shall explain,
+            above 0 and below 1; where given it decides instead of `pca_components`.
+        faces: whether to measure `face_score`, which is slow and needs the weights of a detector.
+        detector_weights: ONNX file of YuNet; None: where `find_detector_weights` finds it.
+    """
+
+    pca_components: int = 10
+    pca_variance: float | None = None
+    faces: bool = False
+    detector_weights: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.pca_components < 1:
+            raise SettingsError(
+                f"pca_components must be a number from 1; received {self.pca_components}"
+            )
+        if self.pca_variance is not None and not 0 < self.pca_variance < 1:
+            raise SettingsError(
+                f"pca_variance must be a share above 0 and below 1; received {self.pca_variance}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """What decides the scores, the same on every machine: not where the weights lie."""
+        components = self.pca_components if self.pca_variance is None else None
+        return {
+            "pca_components": components,
+            "pca_variance": self.pca_variance,
+            "faces": self.faces,
+        }
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> QualitySettings:
+        """The settings that `to_json` wrote; the weights are looked for anew."""
+        return cls(**{name: value for name, value in fields.items() if value is not None})
 
 
 def measure_quality(
     dataset: Dataset,
+    settings: QualitySettings | None = None,
     *,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """The data set with a table of quality scores, one row a sample.
+    """The data set with a table of quality scores, one row a sample, in `quality.parquet`.
+
+    The scores are those of `fer_data.scores.SCORES`. The PCA is fitted on all samples but those of
+    official validation and test splits; where there are no others, on all of them.
 
     Args:
         dataset: ingested.
-        workers: processes; default: one a core.
+        settings: which scores, and the size of the PCA; default: `QualitySettings()`.
+        workers: processes; default: one a core. They change no score.
         on_progress: called with (samples done, samples in all).
+
+    Raises:
+        SettingsError: the face score was asked for, and there are no weights or wrong ones.
     """
-    samples = dataset.samples(["key"])
-    tasks = [dataset.block_path("pixels", block) for block in range(dataset.num_blocks)]
-    parts: dict[int, NDArray[np.float64]] = {}
+    settings = settings if settings is not None else QualitySettings()
+    samples = dataset.samples(["key", "split"])
+    names = score_names(dataset.info.image.color, with_faces=settings.faces)
+    weights = _detector_weights(settings) if settings.faces else None
+    tasks = [
+        BlockTask(path=dataset.block_path("pixels", block), weights=weights)
+        for block in range(dataset.num_blocks)
+    ]
+    pca = _fit(dataset, samples["split"].to_pylist(), settings)
+    parts: dict[int, dict[str, NDArray[np.float64]]] = {}
     num_done = 0
-    for number, scores in run_tasks(_score_block, tasks, workers=workers):
-        parts[number] = scores
-        num_done += len(scores)
+    for block, scores in run_tasks(score_block, tasks, workers=workers):
+        # here, not in the workers: the product keeps all cores busy by itself
+        errors = reconstruction_errors(pca, _flat_gray(dataset.pixels(block)))
+        parts[block] = {name: values.round(_DECIMALS) for name, values in scores.items()}
+        parts[block]["pca_error"] = errors.error.round(_PCA_DECIMALS)
+        parts[block]["pca_relative"] = errors.relative.round(_DECIMALS)
+        num_done += len(errors.error)
         if on_progress is not None:
             on_progress(num_done, len(samples))
-    scores = np.concatenate([parts[number] for number in range(len(tasks))])
-    columns = {"key": samples["key"], **dict(zip(SCORES, map(pa.array, scores.T), strict=True))}
-    counts = {"samples": len(samples)}
+    columns = {
+        name: np.concatenate([parts[block][name] for block in sorted(parts)]) for name in names
+    }
+    counts = {
+        "samples": len(samples),
+        "pca_samples": pca.num_samples,
+        "pca_components": len(pca.variances),
+        "pca_variance": round(pca.explained_variance, 6),
+    }
+    table = pa.table({"key": samples["key"], **columns})
     return dataset.publish(
-        "quality", pa.table(columns), settings={}, counts=counts, inputs=["ingest"]
+        "quality", table, settings=settings.to_json(), counts=counts, inputs=["ingest"]
     )
 
 
-def _score_block(path: Path) -> NDArray[np.float64]:
-    images: NDArray[np.uint8] = np.load(path, allow_pickle=False)
-    measured = histogram_scores(gray_levels(images))
-    columns = (measured.flat_share, measured.entropy, measured.contrast, relfcs(images))
-    return np.stack(columns, axis=1)  # (N, len(SCORES))
+def _detector_weights(settings: QualitySettings) -> Path:
+    weights = find_detector_weights(settings.detector_weights)
+    if weights is None:
+        raise SettingsError(
+            "the face score needs the weights of a detector, and there are none in the cache; "
+            "fetch them with `ferdata inspect --download-detector`, or name their file with "
+            "`ferdata inspect --detector-weights FILE`"
+        )
+    return weights
 
 
-def gray_levels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Light of each pixel: uint8 array of shape (n, H, W) from (n, H, W, C) grey or RGB."""
-    if images.shape[-1] == 1:
-        return images[..., 0]
-    return np.asarray(np.rint(images @ _LUMA), dtype=np.uint8)
+def _fit(dataset: Dataset, splits: Sequence[str | None], settings: QualitySettings) -> DetailPca:
+    is_training = np.array([split not in _HELD_OUT for split in splits])
+    if not is_training.any():
+        is_training[:] = True
+
+    def blocks() -> Iterator[NDArray[np.uint8]]:
+        start = 0
+        for block in range(dataset.num_blocks):
+            images = dataset.pixels(block)
+            chosen = is_training[start : start + len(images)]
+            start += len(images)
+            if chosen.any():
+                yield _flat_gray(images if chosen.all() else images[chosen])
+
+    size = dataset.image_shape[0] * dataset.image_shape[1]
+    return fit_pca(blocks, size, components=settings.pca_components, variance=settings.pca_variance)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistogramScores:
-    """Scores from the grey levels of n images, each a float64 array of shape (n,).
-
-    Attributes:
-        flat_share: share of the pixels that have the commonest level, 0 to 1; 1 is a blank image.
-        entropy: Shannon entropy of the levels, in bits, 0 to 8; 0 is a blank image.
-        contrast: standard deviation of the levels, 0 to 127.5.
-    """
-
-    flat_share: NDArray[np.float64]
-    entropy: NDArray[np.float64]
-    contrast: NDArray[np.float64]
-
-
-def histogram_scores(gray: NDArray[np.uint8]) -> HistogramScores:
-    """Scores from the histogram of each image.
-
-    Args:
-        gray: uint8 array of shape (n, H, W).
-    """
-    num_images, num_pixels = len(gray), int(np.prod(gray.shape[1:]))
-    # one bincount for all images: levels of image i lie in [256 i, 256 i + 255]
-    shifted = gray.reshape(num_images, -1) + np.arange(num_images, dtype=np.int64)[:, None] * 256
-    counts = np.bincount(shifted.ravel(), minlength=256 * num_images).reshape(num_images, 256)
-    shares = counts / num_pixels
-    logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
-    return HistogramScores(
-        flat_share=shares.max(axis=1, initial=0.0),
-        entropy=-(shares * logs).sum(axis=1) + 0.0,
-        contrast=gray.reshape(num_images, -1).std(axis=1),
-    )
-
-
-def relfcs(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Share of the first component in each image's singular values: float64 (n,), 0 to 1.
-
-    Colour: the image as an (H*W) x 3 matrix of RGB rows less their mean, sigma_1 / sum(sigma): 1
-    where all pixels lie on one line of colours, as in a picture of one tint. It is the reading of
-    the relFCs column of the 96x96 AffectNet subset that fits what is known of it.
-    Grey: there is one channel, so the H x W image itself stands for the matrix, not centred: 1
-    where every row is a multiple of one row, as in a blank or striped picture.
-
-    Args:
-        images: uint8 array of shape (n, H, W, C), grey or RGB.
-    """
-    if images.shape[-1] == 1:
-        matrices = images[..., 0].astype(np.float64)  # (n, H, W)
-    else:
-        rows = images.reshape(len(images), -1, images.shape[-1]).astype(np.float64)
-        matrices = rows - rows.mean(axis=1, keepdims=True)  # (n, H*W, 3)
-    # eigenvalues of the small Gram matrix are the squared singular values, and cheaper
-    gram = matrices.transpose(0, 2, 1) @ matrices
-    sigma = np.sqrt(np.clip(np.linalg.eigvalsh(gram), 0.0, None))  # ascending
-    total = sigma.sum(axis=1)
-    # no light at all, or one colour throughout: nothing but the first component
-    shares: NDArray[np.float64] = np.ones_like(total)
-    np.divide(sigma[:, -1], total, out=shares, where=total > 0)
-    return shares
+def _flat_gray(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return gray_levels(images).reshape(len(images), -1)  # (n, H, W, C) -> (n, H * W)

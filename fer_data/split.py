@@ -113,9 +113,7 @@ def split_samples(dataset: Dataset, settings: SplitSettings) -> tuple[Dataset, S
 
 
 def _kept_samples(dataset: Dataset) -> pa.Table:
-    samples = dataset.samples(["key", "label", "split", "pixel_sha256"])
-    if "filter" in dataset.info.stages:
-        samples = samples.filter(dataset.table("filter")["keep"])
+    samples = dataset.kept_samples(["key", "label", "split", "pixel_sha256"])
     if len(samples) == 0:
         raise SettingsError("the filter keeps no sample; loosen it and run `ferdata filter` again")
     return samples

@@ -10,6 +10,7 @@ from fercli.program import LazyGroup, run_program
 COMMANDS = {
     "synth": ("ferdata.synth:synth", "Draw cartoon faces to try things on."),
     "ingest": ("ferdata.ingest:ingest", "Read raw files into the data set."),
+    "inspect": ("ferdata.inspect:inspect", "Show what is in a data set, and what is wrong."),
     "filter": ("ferdata.filter:filter_", "Decide which samples to keep."),
     "split": ("ferdata.split:split", "Put samples into train, validation and test."),
     "balance": ("ferdata.balance:balance", "Plan augmented copies for small classes."),
@@ -28,6 +29,7 @@ def ferdata() -> None:
     \b
     Example:
       ferdata ingest FER2013.zip
+      ferdata inspect
       ferdata balance --target disgust
       ferdata pack --format npz
       fermodel train shards/

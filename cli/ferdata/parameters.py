@@ -1,4 +1,4 @@
-"""What people type for shares, mappings, targets and ratios."""
+"""What people type for shares, thresholds, mappings, targets and ratios."""
 
 from __future__ import annotations
 
@@ -26,6 +26,30 @@ class Percent(click.ParamType[Any]):
         if not 0 <= share <= 1:
             self.fail(f"{text!r} is not a share; expected for example 5% or 0.05", param, ctx)
         return share
+
+
+class Threshold(click.ParamType[Any]):
+    """A score and its threshold, typed as "entropy=4.5", or as the share "sharpness=1%"."""
+
+    name = "score=value"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float, bool]:
+        """The score's name, the threshold, and whether that is a share of the samples."""
+        if isinstance(value, tuple):
+            return value
+        name, _, text = str(value).partition("=")
+        is_share = text.endswith("%")
+        try:
+            number = float(text.removesuffix("%"))
+        except ValueError:
+            self.fail(
+                f"{value!r}; expected a score and a number, as in entropy=4.5 or sharpness=1%",
+                param,
+                ctx,
+            )
+        return name, number / 100 if is_share else number, is_share
 
 
 class ClassMapping(click.ParamType[Any]):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_data.synth.face import draw_face
-from fer_data.synth.files import PlannedFile
+from fer_data.synth.files import HARDER_NEAR_DUPLICATES, PlannedFile
 from fer_data.synth.nonface import draw_non_face
 from fer_data.synth.plan import DIRT_STREAM, SynthSettings, random_stream
 
@@ -79,4 +79,32 @@ def _change_slightly(
         side = round(image.shape[0] * 1.08)
         larger = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
         return np.asarray(larger, dtype=np.uint8).reshape(side, side, image.shape[2])
+    if variant in HARDER_NEAR_DUPLICATES:
+        return _change_more(image, variant, rng)
     return image  # jpeg: the encoder changes it
+
+
+def _change_more(
+    image: NDArray[np.uint8], variant: str, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """The same picture cut by another face detector, or after someone worked on it."""
+    side = image.shape[0]
+    reach = max(1, round(side / 24))  # two pixels of 48
+    if variant == "mirrored":
+        return np.ascontiguousarray(image[:, ::-1])
+    if variant == "contrast":
+        gain = rng.uniform(0.6, 0.85) if rng.random() < 0.5 else rng.uniform(1.15, 1.4)
+        changed = np.clip((image - 128.0) * gain + 128.0, 0, 255)
+        return np.asarray(changed, dtype=np.uint8)
+    if variant == "cut":
+        top, bottom, left, right = rng.integers(0, reach + 1, 4).tolist()
+        return np.ascontiguousarray(image[top + 1 : side - bottom, left : side - right])
+    if variant == "shifted":
+        down, across = (int(rng.choice((-1, 1))) * int(rng.integers(1, reach + 1)) for _ in "yx")
+        rows, columns = (np.clip(np.arange(side) + by, 0, side - 1) for by in (down, across))
+        return np.asarray(image[rows][:, columns])
+    marked = image.astype(np.float64)  # watermarked: a half-transparent band of letters
+    top, height = int(rng.integers(side // 3, side * 3 // 4)), side // 8
+    letters = (np.arange(side) + int(rng.integers(side))) // max(2, side // 16) % 2 == 0
+    marked[top : top + height, letters] = 0.7 * marked[top : top + height, letters] + 0.3 * 255
+    return np.rint(marked).astype(np.uint8)

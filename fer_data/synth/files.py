@@ -31,6 +31,8 @@ _DIRT_SHARES = {
 #: Kinds made from another file of the set.
 COPIED_KINDS = ("duplicate", "near-duplicate", "leaking", "conflicting-label")
 NEAR_DUPLICATES = ("jpeg", "brighter", "cropped", "resized")
+#: As FER2013 has them beside these; with even dirt only.
+HARDER_NEAR_DUPLICATES = ("contrast", "cut", "shifted", "mirrored", "watermarked")
 WRONG_TYPES = (".png", ".txt", ".pdf")
 
 
@@ -82,6 +84,8 @@ def count_dirt(settings: SynthSettings) -> dict[str, int]:
     if settings.dirt == 0:
         return {}
     shares = {k: s for k, s in _DIRT_SHARES.items() if settings.splits or k != "leaking"}
+    if settings.even_dirt:
+        return dict.fromkeys(shares, max(1, round(settings.dirt * settings.num_samples)))
     # One of each, whatever the share; the rest by the shares.
     rest = max(0, round(settings.dirt * settings.num_samples) - len(shares))
     total = sum(shares.values())
@@ -140,7 +144,8 @@ def _plan_copy(
         others = [name for name in settings.class_names if name != class_name]
         class_name = others[int(rng.integers(len(others)))]
     elif kind == "near-duplicate":
-        variant = NEAR_DUPLICATES[number % len(NEAR_DUPLICATES)]
+        variants = NEAR_DUPLICATES + HARDER_NEAR_DUPLICATES * settings.even_dirt
+        variant = variants[number % len(variants)]
         suffix = ".jpg" if variant == "jpeg" else ".png"
     return PlannedFile(
         path=_path(split, class_name, f"face-{number:06d}{suffix}"),

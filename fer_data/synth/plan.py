@@ -46,6 +46,8 @@ class SynthSettings:
         num_classes: 7 emotions, or 8 with contempt.
         dirt: broken, doubled and mislabelled files to add, as a share of `num_samples`,
             0 to 0.5; above 0 there is at least one of each kind.
+        even_dirt: add that share of every kind, instead of that share in all, and
+            near-duplicates of harder sorts too: to measure what finds them.
         splits: write the official splits train and test (80/20, no person in both).
         balanced: as many faces in each class, instead of FER2013's proportions.
     """
@@ -56,6 +58,7 @@ class SynthSettings:
     channels: int = 1
     num_classes: int = 7
     dirt: float = 0.0
+    even_dirt: bool = False
     splits: bool = False
     balanced: bool = False
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from fer_data.dataset import Dataset
 from fer_data.errors import FilterLossError, MissingStageError, SettingsError
-from fer_data.filter import FilterSettings, default_filter, plan_filter
+from fer_data.filter import plan_filter
+from fer_data.filter_settings import BLANK, FilterSettings, Rule, default_filter
 from fer_data.ingest import IngestSettings, ingest
 from fer_data.pipeline import Runner
 from fer_data.split import SplitSettings, plan_split
@@ -22,8 +23,7 @@ BLACK = np.zeros((48, 48), np.uint8)
 STRIPES = np.tile(np.arange(48, dtype=np.uint8) * 5, (48, 1))
 # every filter on, and no limit to the loss: these sets are small
 ALL = FilterSettings(
-    blank=0.5,
-    relfcs=0.8,
+    rules=(BLANK, Rule("relfcs", "above", 0.8)),
     conflicts="drop",
     leaks="drop-train",
     duplicates="keep-one",
@@ -58,6 +58,7 @@ def splits(dataset: Dataset) -> dict[str, str]:
 
 def test_each_filter_drops_what_it_is_for(tmp_path: Path) -> None:
     pictures = faces("train/happy", range(6)) | faces("test/happy", range(20, 22))
+    pictures |= faces("train/sad", range(60, 62))
     pictures |= {
         "train/happy/black.png": BLACK,
         "train/happy/stripes.png": STRIPES,
@@ -118,7 +119,8 @@ def test_filter_needs_its_scores(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"blank": 1.5}, "blank must be a share from 0 to 1; received 1.5"),
+        ({"conflicts": "most"}, 'conflicts must be one of drop, majority, keep; received "most"'),
+        ({"keep": ("a",), "drop": ("a",)}, '"a" is to be kept and to be dropped'),
         ({"leaks": "drop"}, 'leaks must be one of drop-train, keep; received "drop"'),
         ({"max_loss": -0.1}, "max_loss must be"),
     ],

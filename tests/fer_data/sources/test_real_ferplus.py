@@ -40,7 +40,8 @@ def test_ferplus_majorities_are_as_published(real_data_dir: Path, tmp_path: Path
 def test_the_command_says_that_the_join_is_complete(real_data_dir: Path, tmp_path: Path) -> None:
     command = [Path(sys.executable).parent / "ferdata", "ingest", real_data_dir / "fer2013.zip"]
     votes = ["--votes", real_data_dir / "fer2013new.csv"]
-    done = subprocess.run([*command, *votes], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = subprocess.run(
+        [*command, *votes], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert "ferplus train: complete, all 25,060 samples" in done.stdout
     assert "ferplus validation: complete, all 3,199 samples" in done.stdout

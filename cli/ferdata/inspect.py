@@ -1,0 +1,109 @@
+"""`ferdata inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fer_data.dataset import Dataset
+from fer_data.face_weights import download_detector_weights
+from fer_data.files import write_file
+from fer_data.inspection import QUANTILES, Inspection, inspect_dataset
+from fer_data.pipeline import Runner
+from fer_data.quality import QualitySettings
+from fer_data.report.findings import find_trouble
+from fer_data.report.page import render_inspection
+from fercli.options import dataset_option, json_option, workers_option
+from fercli.output import Output
+from ferdata.tables import show_classes
+
+_SHOWN = (0.0, 0.01, 0.5, 0.99, 1.0)
+
+
+@click.command()
+@dataset_option
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the HTML report goes.  [default: reports/inspection.html in the data set]",
+)
+@click.option(
+    "--pca-components",
+    type=click.IntRange(min=1),
+    help="Of the PCA that pictures are rebuilt from.  [default: 10]",
+)
+@click.option(
+    "--pca-variance", type=float, help="Share of the variance they shall explain, instead."
+)
+@click.option("--faces", is_flag=True, help="Measure how sure YuNet is of a face: slow.")
+@click.option("--detector-weights", type=click.Path(path_type=Path), help="YuNet's ONNX file.")
+@click.option("--download-detector", is_flag=True, help="Fetch YuNet into your cache first.")
+@workers_option
+@json_option
+def inspect(
+    dataset_dir: Path,
+    report: Path | None,
+    pca_components: int | None,
+    pca_variance: float | None,
+    faces: bool,
+    detector_weights: Path | None,
+    download_detector: bool,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Show what is in a data set and what is wrong with it, and write a report with pictures.
+
+    Nothing is decided and no sample changed: scores and duplicates are measured, and what `ferdata
+    filter` would do about them is shown.
+
+    \b
+    Example:
+      ferdata inspect
+      ferdata inspect --faces --json
+    """
+    output = Output(as_json=as_json)
+    dataset = Dataset.open(dataset_dir)
+    if download_detector:
+        download_detector_weights()
+    quality = None
+    if pca_components is not None or pca_variance is not None or faces or detector_weights:
+        quality = QualitySettings(
+            **({} if pca_components is None else {"pca_components": pca_components}),
+            pca_variance=pca_variance,
+            faces=faces or detector_weights is not None,
+            detector_weights=detector_weights,
+        )
+    with output.progress("Measuring", "samples") as on_progress:
+        runner = Runner(workers=workers, say=output.note, on_progress=on_progress)
+        dataset = runner.measure(dataset, quality)
+    inspection = inspect_dataset(dataset)
+    path = report if report is not None else dataset.dir / "reports" / "inspection.html"
+    write_file(path, render_inspection(dataset, inspection).encode())
+    _show(output, inspection)
+    output.note(f"\nReport: {path}")
+    output.result(inspection.to_json() | {"report": str(path)})
+
+
+def _show(output: Output, inspection: Inspection) -> None:
+    show_classes(output, "Samples", inspection.classes)
+    places = [QUANTILES.index(quantile) for quantile in _SHOWN]
+    output.table(
+        "Scores",
+        ["score", "lowest", "1% below", "median", "1% above", "highest"],
+        [
+            [name, *(facts.quantiles[place] for place in places)]
+            for name, facts in inspection.scores.items()
+        ],
+    )
+    findings = find_trouble(inspection)
+    output.table(
+        "What is wrong",
+        ["", "", "against it"],
+        [[finding.number, finding.title, finding.command] for finding in findings],
+    )
+    if not findings:
+        output.note("Nothing that can be measured here is wrong.")
+    if inspection.rejections:
+        counts = ", ".join(f"{reason} {n:,}" for reason, n in inspection.rejections.items())
+        output.note(f"Rejected files: {counts}")

@@ -1,0 +1,1 @@
+"""The HTML report of a data set: what is in it and what is wrong with it."""
