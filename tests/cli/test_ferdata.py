@@ -164,7 +164,7 @@ def test_a_dry_run_writes_nothing(work: Path) -> None:
         (["ingst"], 2, 'Did you mean "ingest"?'),
         (["ingest", "nowhere"], 1, "nowhere: no such file or folder; expected a folder"),
         (["split", "--ratios", "half"], 2, "for example 80/10/10"),
-        (["filter", "--relfcs", "7"], 2, "relfcs must be a share from 0 to 1"),
+        (["filter", "--relfcs", "7"], 2, "the threshold of relfcs must be 0 to 1"),
         (["ingest", "raw", "--max-rejected", "lots"], 2, "expected for example 5% or 0.05"),
         (["split", "-d", "elsewhere"], 1, "elsewhere: no data set there; make one with"),
         (["verify", "nowhere"], 1, "nowhere: no such folder; expected a folder of shards"),
