@@ -30,6 +30,7 @@ ifndef DATA
 	cd $(DEMO) && $(BIN)/ferdata synth raw --num-samples 8000 --dirt 0.04 --seed 1
 endif
 	cd $(DEMO) && $(BIN)/ferdata ingest $(RAW)
+	cd $(DEMO) && $(BIN)/ferdata inspect
 	cd $(DEMO) && $(BIN)/ferdata filter
 	cd $(DEMO) && $(BIN)/ferdata split --ratios 70/10/20
 	cd $(DEMO) && $(BIN)/ferdata balance --to median
@@ -38,6 +39,7 @@ endif
 	cd $(DEMO) && $(BIN)/fermodel train shards/ --epochs $(EPOCHS)
 	cd $(DEMO) && $(BIN)/fermodel evaluate
 	@echo
+	@echo "The data set: $(abspath $(DEMO))/dataset/reports/inspection.html"
 	@echo "The report: $(abspath $(DEMO))/runs/cnn4-001/report.html"
 
 test: $(READY)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_data.block_krylov import Eigenpairs, Product, leading_eigenpairs
+from fer_data.pixel_moments import exact_moments, shifted_rows
 
 #: Gives the training pixels block by block, uint8 arrays of shape (n, D); anew at every call.
 Blocks = Callable[[], Iterator[NDArray[np.uint8]]]
@@ -21,14 +22,12 @@ MAX_COVARIANCE_SIZE = 4096
 #: No reconstruction error is further than this from that of the exact PCA.
 MAX_ERROR = 1e-4
 
-_MIDDLE = 128  # levels less this are small whole numbers
-_EXACT = 2**24  # whole numbers up to this are exact in float32
 _SCALE = 255.0
 _FEW = 32  # components: up to here the Krylov way is faster than scipy's eigh
 _NO_VARIANCE = 1e-12  # of the largest: a direction in which nothing varies
 _FLOAT32_NOISE = 1e-7  # the same, where products are made in float32
 _EXACT_SINE = 1e-8  # of the angle to the exact components, where the covariance is at hand
-_MAX_ROWS = 1024
+_NUM_ROWS = 512  # multiplied at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +90,7 @@ class _Wanted(NamedTuple):
 
 
 def _fit_by_covariance(blocks: Blocks, size: int, wanted: _Wanted) -> DetailPca:
-    mean, covariance, num_samples = _moments(blocks(), size)
+    mean, covariance, num_samples = exact_moments(blocks(), size)
     total = float(np.trace(covariance))
     sine = 0.0
     if wanted.variance is None and wanted.components <= _FEW:
@@ -130,44 +129,6 @@ def _eigenpairs(
     return values[::-1][:count], np.ascontiguousarray(vectors[:, ::-1][:, :count])
 
 
-def _moments(
-    blocks: Iterator[NDArray[np.uint8]], size: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Mean, covariance, and number of pictures.
-
-    float32 multiplies twice as fast as float64, and here it makes no error: whole numbers are
-    exact up to 2^24, and no partial sum of products is larger than the largest sum of squares.
-    So the result is the same to the last bit in whatever order, on whatever processor.
-    """
-    syrk = importlib.import_module("scipy.linalg.blas").ssyrk
-    num_samples, sums = 0, np.zeros(size)
-    products = np.zeros((size, size), order="F")
-    partial = np.zeros((size, size), np.float32, order="F")
-    for x in _rows(blocks, np.full(size, _MIDDLE, np.float32)):
-        if partial.diagonal().max() + len(x) * _MIDDLE**2 > _EXACT:
-            products += partial
-            partial[:] = 0.0
-        partial = syrk(1.0, x.T, beta=1.0, c=partial, overwrite_c=True)
-        sums += x.sum(axis=0)
-        num_samples += len(x)
-    products += partial
-    mean = sums / max(num_samples, 1)
-    products /= max(num_samples, 1)
-    products -= np.outer(mean, mean)
-    for row in range(size):  # the lower half was not computed
-        products[row + 1 :, row] = products[row, row + 1 :]
-    return mean + _MIDDLE, products, num_samples
-
-
-def _rows(blocks: Iterator[NDArray[np.uint8]], offset: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """The pictures less an offset, in its precision, at most 1,024 at a time."""
-    for block in blocks:
-        for start in range(0, len(block), _MAX_ROWS):
-            x = block[start : start + _MAX_ROWS].astype(offset.dtype)
-            x -= offset
-            yield x
-
-
 def _fit_by_products(blocks: Blocks, size: int, wanted: _Wanted) -> DetailPca:
     num_samples, sums = 0, np.zeros(size, np.int64)
     for block in blocks():
@@ -176,7 +137,7 @@ def _fit_by_products(blocks: Blocks, size: int, wanted: _Wanted) -> DetailPca:
     mean = sums / max(num_samples, 1)
     offset = mean.astype(np.float32)
     total = largest = 0.0
-    for x in _rows(blocks(), offset):
+    for x in shifted_rows(blocks(), offset, _NUM_ROWS):
         squares = np.einsum("ij,ij->i", x, x, dtype=np.float64)
         total += float(squares.sum()) / num_samples
         largest = max(largest, float(squares.max()) / size / _SCALE**2)
@@ -211,7 +172,7 @@ def _product(blocks: Blocks, offset: NDArray[Any], num_samples: int) -> Product:
 
     def multiply(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         narrow, product = vectors.astype(offset.dtype), np.zeros_like(vectors)
-        for x in _rows(blocks(), offset):  # in the order of the blocks, always
+        for x in shifted_rows(blocks(), offset, _NUM_ROWS):  # in the order of the blocks, always
             product += x.T @ (x @ narrow)
         return product / max(num_samples, 1)
 

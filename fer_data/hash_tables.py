@@ -64,6 +64,8 @@ def complete_keys(num_hashes: int, max_distance: int) -> list[Key]:
 class SortedHashes:
     """Hashes in the order of their keys, those turned to the mirror whose key was flipped.
 
+    Of very many, most of those that share their key with none are left out.
+
     Attributes:
         hashes: uint64 array of shape (n,).
         rows: int32 array of shape (n,): where each stands among all hashes; rising where keys
@@ -108,10 +110,10 @@ def _parts(
     if part_bits == 0:
         yield None
         return
-    lowest, size = key.pieces[0]
-    # bits that a mirror leaves alone, mixed (Knuth's multiplicative hashing)
-    steady = np.uint64(((1 << size) - 1 << lowest) & ~MIRROR_BITS)
-    parts = np.empty(len(hashes), np.uint8)
+    # the key's bits that a mirror leaves alone, mixed (Knuth's multiplicative hashing)
+    bits = sum(((1 << size) - 1) << lowest for lowest, size in key.pieces)
+    steady = np.uint64(bits & ~MIRROR_BITS)
+    parts = np.empty(len(hashes), np.uint16)
     for start in range(0, len(hashes), _SORTED_AT_ONCE):
         mixed = (hashes[start : start + _SORTED_AT_ONCE] & steady) * _GOLDEN
         parts[start : start + _SORTED_AT_ONCE] = mixed >> np.uint64(HASH_BITS - part_bits)
@@ -128,11 +130,12 @@ def _sort(hashes: NDArray[np.uint64], key: Key, rows: NDArray[np.int32] | None) 
     foremost = np.uint64(max(int(mirror).bit_length() - 1, 0))
     turned = (codes >> foremost) & np.uint64(mirror > 0)
     codes ^= turned * mirror
+    if rows is not None:  # keys are long then, and most are nobody else's
+        shared = np.flatnonzero(_may_be_shared(codes))
+        hashes, codes, turned, rows = hashes[shared], codes[shared], turned[shared], rows[shared]
     # key, flip and place in one number: sorting it is several times faster than an argsort
     place_bits = np.uint64(max(len(codes) - 1, 1).bit_length())
-    codes <<= np.uint64(1)
-    codes |= turned
-    codes <<= place_bits
+    codes = (codes << np.uint64(1) | turned) << place_bits
     codes |= np.arange(len(codes), dtype=np.uint64)
     codes.sort()
     places = (codes & ((np.uint64(1) << place_bits) - np.uint64(1))).astype(np.int32)
@@ -148,3 +151,18 @@ def _sort(hashes: NDArray[np.uint64], key: Key, rows: NDArray[np.int32] | None) 
         flipped=flipped,
         ends=np.repeat((last + 1).astype(np.int32), np.diff(last, prepend=-1)),
     )
+
+
+def _may_be_shared(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether another is the same, as far as a small table tells; false only if none is.
+
+    It costs a third of sorting them.
+    """
+    bits = len(keys).bit_length() + 2
+    boxes = (keys * _GOLDEN >> np.uint64(HASH_BITS - bits)).astype(np.int64)
+    numbers = np.arange(len(keys), dtype=np.int32)
+    last = np.empty(1 << bits, np.int32)
+    last[boxes] = numbers
+    crowded = np.zeros(1 << bits, np.bool_)
+    crowded[boxes[last[boxes] != numbers]] = True
+    return np.asarray(crowded[boxes])

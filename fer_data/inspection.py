@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fer_data.dataset import Dataset
 from fer_data.duplicate_report import label_conflicts, leakage
 from fer_data.filter import FilterReport, judge_samples, score_values
-from fer_data.filter_settings import FilterSettings, default_filter
+from fer_data.filter_settings import PRESETS, FilterSettings, default_filter
 from fer_data.verdicts import OFFICIAL_TESTS
 
 #: Shares of the samples at which the scores are described.
@@ -84,7 +84,8 @@ class Inspection:
         twins: of identical pictures.
         near: of near and mirrored pictures and identical ones together.
         scores: by name.
-        filter_settings: the filter in place, or the default one.
+        filter_settings: the filter in place, or the one that suits the data set.
+        filter_command: decides it.
         is_filtered: whether it is in place.
         filter_report: what it drops.
         brightness_kept: class name → mean grey level of what the filter keeps.
@@ -105,6 +106,7 @@ class Inspection:
     near: Twins
     scores: Mapping[str, ScoreFacts]
     filter_settings: FilterSettings
+    filter_command: str
     is_filtered: bool
     filter_report: FilterReport
     brightness_kept: Mapping[str, float]
@@ -135,10 +137,9 @@ def inspect_dataset(dataset: Dataset) -> Inspection:
     samples = dataset.samples(["key", "source", "label", "split"])
     labels = pc.index_in(samples["label"], value_set=pa.array(dataset.class_names)).to_numpy()
     is_filtered = dataset.is_done("filter")
+    settings, command = suggest_filter(dataset)
     if is_filtered:
         settings = FilterSettings.from_json(dataset.stage("filter").settings)
-    else:
-        settings = default_filter(dataset.info.image.color)
     table, report = judge_samples(dataset, settings)
     keep = table["keep"].to_numpy()
     brightness = score_values(dataset, "brightness")
@@ -166,11 +167,21 @@ def inspect_dataset(dataset: Dataset) -> Inspection:
             if name != "key"
         },
         filter_settings=settings,
+        filter_command=command,
         is_filtered=is_filtered,
         filter_report=report,
         brightness_kept=_means(brightness[keep], labels[keep], names),
         brightness_dropped=_means(brightness[~keep], labels[~keep], names),
     )
+
+
+def suggest_filter(dataset: Dataset) -> tuple[FilterSettings, str]:
+    """The filter that suits a data set, and the command for it."""
+    manifests = {source.manifest for source in dataset.info.sources}
+    preset = manifests.pop() if len(manifests) == 1 else ""
+    if preset in PRESETS and not PRESETS[preset].settings.needs_faces:
+        return PRESETS[preset].settings, f"ferdata filter --preset {preset}"
+    return default_filter(dataset.info.image.color), "ferdata filter"
 
 
 def _count_classes(samples: pa.Table, names: Sequence[str]) -> dict[str, dict[str, int]]:

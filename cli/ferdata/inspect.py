@@ -102,6 +102,10 @@ def _show(output: Output, inspection: Inspection) -> None:
         ["", "", "against it"],
         [[finding.number, finding.title, finding.command] for finding in findings],
     )
+    if findings and not inspection.is_filtered:
+        output.note(
+            f"Each run of the filter decides anew; all of it at once: {inspection.filter_command}"
+        )
     if not findings:
         output.note("Nothing that can be measured here is wrong.")
     if inspection.rejections:

@@ -72,7 +72,7 @@ def render_inspection(dataset: Dataset, inspection: Inspection) -> str:
         losses=_loss_rows(inspection),
         filter_rules=[str(rule) for rule in inspection.filter_settings.rules],
         undo=_here("ferdata filter --none", dataset),
-        apply=_here("ferdata filter", dataset),
+        apply=_here(inspection.filter_command, dataset),
         leaks=book.leaks(_NUM_PICTURES),
         conflicts=book.conflicts(_NUM_PICTURES),
         blank=book.with_labels(blank[:_NUM_PICTURES].tolist()),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fer_data import detail_pca
 from fer_data.detail_pca import MAX_ERROR, Blocks, DetailPca, fit_pca, reconstruction_errors
+from fer_data.pixel_moments import exact_moments
 from tests.conftest import face_pixels
 
 SIDE = 20
@@ -96,8 +97,8 @@ def test_moments_are_exact_in_any_order_and_blocks_of_any_size(
     order: list[int], lengths: list[int]
 ) -> None:
     x = pictures()
-    seen = detail_pca._moments(in_blocks(x[order], lengths)(), x.shape[1])
-    expected = detail_pca._moments(in_blocks(x)(), x.shape[1])
+    seen = exact_moments(in_blocks(x[order], lengths)(), x.shape[1])
+    expected = exact_moments(in_blocks(x)(), x.shape[1])
     for one, other in zip(seen, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -105,7 +106,7 @@ def test_moments_are_exact_in_any_order_and_blocks_of_any_size(
 def test_moments_of_the_strongest_pictures_are_exact() -> None:
     # black and white alone: the largest products, so that partial sums are emptied early
     x = (np.random.default_rng(0).integers(0, 2, (5000, 30)) * 255).astype(np.uint8)
-    mean, covariance, _ = detail_pca._moments(in_blocks(x, (2000,))(), 30)
+    mean, covariance, _ = exact_moments(in_blocks(x, (2000,))(), 30)
     np.testing.assert_array_equal(mean, x.mean(axis=0))
     exact = np.cov(x.T.astype(np.float64), bias=True)
     np.testing.assert_allclose(covariance, exact, rtol=1e-10, atol=1e-8)
