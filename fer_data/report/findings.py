@@ -49,7 +49,7 @@ def _leaks(inspection: Inspection) -> Iterator[Finding]:
         )
         public = other if hidden == one else one
         most = _worst_leak(inspection, hidden)
-        where = f": {most}" if most else ""
+        where = f", among them {most}" if most else ""
         yield Finding(
             number=number,
             title=f"{hidden} samples stand in {public} too",
