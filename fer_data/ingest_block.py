@@ -90,7 +90,6 @@ def read_metadata(dataset: Dataset, block: int) -> dict[str, Any] | None:
 
 def ingest_block(task: BlockTask) -> dict[str, Any]:
     """Reads one block and writes its three files; that of the samples, last, says it is done."""
-    fingerprint = task.fingerprint  # of before: what changes while it is read is read again
     rows: list[dict[str, Any]] = []
     images: list[NDArray[np.uint8]] = []
     rejections: list[Rejection] = []
@@ -113,7 +112,7 @@ def ingest_block(task: BlockTask) -> dict[str, Any]:
     for (split, label), count in Counter((row["split"], row["label"]) for row in rows).items():
         classes.setdefault(split or "", Counter())[label] = count
     metadata = {
-        "task": fingerprint,
+        "task": task.fingerprint,  # of the files as they were when they were read
         "digest": table_digest(samples) + table_digest(rejected),
         "num_samples": len(samples),
         "num_further": len(samples) + len(rejected) - task.source_block.num_files,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fer_data.manifest import Manifest
 from fer_data.sources.file_list import FileList
@@ -17,11 +17,16 @@ from fer_data.sources.raw import MAX_FILE_BYTES, Facts, RawSample, Rejection, sa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileBlock:
-    """Some files of a folder or an archive."""
+    """Some files of a folder or an archive.
+
+    Attributes:
+        seen: place → status of each file when it was read.
+    """
 
     members: Members
     entries: FileList
     labeler: Labeler
+    seen: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def num_files(self) -> int:
@@ -30,8 +35,11 @@ class FileBlock:
 
     @property
     def fingerprint(self) -> str:
-        """Of paths, sizes and stamps, and of how they are understood."""
-        files = [self.members.fingerprint(entry) for entry in self.entries]
+        """Of paths, sizes and stamps, as read or as they are, and of how they are understood."""
+        files = [
+            (e.path, self.seen.get(e.place) or self.members.known_status(e), e.reason)
+            for e in self.entries
+        ]
         text = json.dumps([files, self.labeler.fingerprint])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -48,11 +56,12 @@ class FileBlock:
         data, reason, detail = b"", "", ""
         if any(isinstance(facts, Facts) for facts in samples):
             try:
-                data = self.members.read(entry)
+                data, self.seen[entry.place] = self.members.read(entry)
             except OSError as error:
                 reason, detail = "unreadable", error.strerror or str(error)
-            if len(data) > MAX_FILE_BYTES:
-                reason, detail = "too-large", f"more than {MAX_FILE_BYTES:,} bytes"
+            else:
+                if self.seen[entry.place][0] > MAX_FILE_BYTES:
+                    reason, detail = "too-large", f"more than {MAX_FILE_BYTES:,} bytes"
         for number, facts in enumerate(samples):
             path = sample_path(entry.path, number)
             if isinstance(facts, Rejection):

@@ -9,8 +9,6 @@ from pathlib import Path
 from fer_data.sources.listing import Entry, readable_path
 from fer_data.sources.raw import MAX_FILE_BYTES
 
-_FIRST_READ = 2**15  # bytes: all of most pictures, and taken from memory that is at hand
-
 
 def list_folder(root: Path) -> Iterator[Entry]:
     """Every file below a folder, links followed, each folder once."""
@@ -66,8 +64,8 @@ def folder_file_status(root: str, entry: Entry) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def read_folder_file(root: str, entry: Entry) -> bytes:
-    """The bytes of one file; of one that is too large a few more than are allowed.
+def read_folder_file(root: str, entry: Entry) -> tuple[bytes, tuple[int, int]]:
+    """The bytes of one file, none where it is too large; its size and time of change as it is read.
 
     Raises:
         OSError: the system refuses.
@@ -75,11 +73,11 @@ def read_folder_file(root: str, entry: Entry) -> bytes:
     # pathlib and buffered files cost as much as decoding a small picture does
     descriptor = os.open(f"{root}/{entry.place}", os.O_RDONLY)
     try:
-        parts = [os.read(descriptor, _FIRST_READ)]
-        num_left = MAX_FILE_BYTES
-        while parts[-1] and num_left >= 0:
-            parts.append(os.read(descriptor, 2**20))
-            num_left -= len(parts[-1])
+        status = os.fstat(descriptor)
+        size = status.st_size
+        data = b"" if size > MAX_FILE_BYTES else os.read(descriptor, size + 1)
+        while len(data) < size <= MAX_FILE_BYTES and (more := os.read(descriptor, size)):
+            data += more  # a file system may give less than is asked for
     finally:
         os.close(descriptor)
-    return b"".join(parts)
+    return data, (size, status.st_mtime_ns)

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -27,12 +27,6 @@ from fer_data.sources.listing import Entry
 MAX_LABEL_FILE_BYTES = 2**30
 #: Nothing that says one label has more bytes.
 MAX_SIDECAR_BYTES = 2**16
-
-_READERS: Mapping[str, Callable[[str, Entry], bytes]] = {
-    "folder": read_folder_file,
-    "zip": read_zip_member,
-    "tar": read_tar_member,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +51,22 @@ class Members:
             return folder_file_status(self.root, entry)
         return entry.size, entry.stamp
 
-    def fingerprint(self, entry: Entry) -> tuple[str, int, int, str]:
-        """Of one file; a file that cannot be asked has one too."""
-        size, stamp = -1, -1
-        if not entry.reason:
-            with contextlib.suppress(OSError):
-                size, stamp = self.status(entry)
-        return entry.path, size, stamp, entry.reason
+    def known_status(self, entry: Entry) -> tuple[int, int] | None:
+        """The status of one file; None where it is not read, or cannot be asked."""
+        with contextlib.suppress(OSError):
+            return None if entry.reason else self.status(entry)
+        return None
 
-    def read(self, entry: Entry) -> bytes:
-        """The bytes of one file.
+    def read(self, entry: Entry) -> tuple[bytes, tuple[int, int]]:
+        """The bytes of one file, and its status as it is read; of one too large no bytes.
 
         Raises:
             OSError: it cannot be read.
         """
-        return _READERS[self.kind](self.root, entry)
+        if self.kind == "folder":
+            return read_folder_file(self.root, entry)
+        reader = read_zip_member if self.kind == "zip" else read_tar_member
+        return reader(self.root, entry), (entry.size, entry.stamp)
 
     def open(self, entry: Entry) -> IO[bytes]:
         """One label file, to be read from its beginning.
@@ -121,4 +116,4 @@ class Members:
         size, _ = self.status(entry)
         if size > MAX_SIDECAR_BYTES:
             raise OSError(f"{entry.path} has {size:,} bytes, too many for one label")
-        return self.read(entry)
+        return self.read(entry)[0]

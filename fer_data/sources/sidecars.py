@@ -47,7 +47,7 @@ class SidecarLabeler:
     @property
     def fingerprint(self) -> str:
         """Of the label files' sizes and times, and how they are understood."""
-        files = [self._members.fingerprint(entry) for entry in self._sidecars.values()]
+        files = [(e.path, self._members.known_status(e)) for e in self._sidecars.values()]
         return repr((files, self._manifest, self._layout))
 
     def part(self, paths: Sequence[str]) -> SidecarLabeler:
