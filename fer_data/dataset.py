@@ -286,8 +286,12 @@ class Dataset:
         record = self.info.stages.get(name)
         return record.fingerprint if record else None
 
-    def table(self, name: str) -> pa.Table:
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """The table of one stage.
+
+        Args:
+            name: of the stage.
+            columns: to read; those that it does not have are left out. Default: all.
 
         Raises:
             MissingStageError: it has not been done.
@@ -295,7 +299,7 @@ class Dataset:
         self.stage(name)
         path = self.dir / f"{name}.parquet"
         try:
-            return pq.read_table(path, partitioning=None)
+            return pq.read_table(path, columns=columns, partitioning=None)
         except (OSError, pa.ArrowInvalid) as error:
             raise DatasetError(
                 f"{path}: cannot be read ({error}); run `ferdata {name}` again"

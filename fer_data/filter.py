@@ -139,7 +139,7 @@ def score_values(dataset: Dataset, score: str) -> NDArray[np.float64]:
     Raises:
         MissingStageError: no sample has it.
     """
-    table = dataset.table("quality")
+    table = dataset.table("quality", [score])
     if score not in table.column_names:
         raise MissingStageError(f"{dataset.dir}: {score} has not been measured")
     values: NDArray[np.float64] = table[score].to_numpy()
