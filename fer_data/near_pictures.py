@@ -128,4 +128,4 @@ def _compare(pairs: _Pairs) -> NDArray[np.float32]:
     similarity = np.round(match.similarity, 4)
     settings = pairs.settings
     near = (similarity >= settings.min_similarity) & (match.detail >= settings.min_detail)
-    return np.where(near, similarity, np.float32(np.nan))
+    return np.where(near, similarity, np.nan).astype(np.float32)
