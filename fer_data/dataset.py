@@ -250,7 +250,9 @@ class Dataset:
     def _read_block(self, kind: str, block: int, columns: Sequence[str] | None = None) -> pa.Table:
         path = self.block_path(kind, block)
         try:
-            table = pq.read_table(path, columns=columns, partitioning=None)
+            # a small file: what a data set of many files or several threads need costs more
+            with pq.ParquetFile(path) as file:
+                table = file.read(columns=columns, use_threads=False)
         except (OSError, pa.ArrowInvalid) as error:
             raise DatasetError(
                 f"{path}: cannot be read ({error}); remove it and run `ferdata ingest` again"

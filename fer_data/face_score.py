@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def face_scores(images: NDArray[np.uint8], weights: Path) -> NDArray[np.float64]
     Raises:
         SettingsError: the file holds no weights of YuNet.
     """
-    net = _network(weights)
+    net = _network(weights)  # 5 ms; of its own, for it remembers sizes and is none for two threads
     code = cv2.COLOR_GRAY2BGR if images.shape[-1] == 1 else cv2.COLOR_RGB2BGR
     is_smaller = max(images.shape[1:3]) < SIDE
     method = cv2.INTER_LINEAR_EXACT if is_smaller else cv2.INTER_AREA
@@ -60,7 +59,6 @@ def _best_score(faces: NDArray[np.float64]) -> float:
     return round(float((faces[:, 14] * sizes).max()), _DECIMALS)
 
 
-@lru_cache(maxsize=1)
 def _network(weights: Path) -> Any:
     try:
         size = (SIDE, SIDE)

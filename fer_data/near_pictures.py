@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from fer_data.duplicate_settings import DuplicateSettings
 from fer_data.executors import default_workers
-from fer_data.perceptual_hash import NUM_WINDOWS, PictureHashes, gray_levels, hash_pictures
+from fer_data.luma import gray_levels
+from fer_data.perceptual_hash import NUM_WINDOWS, PictureHashes, hash_pictures
 from fer_data.picture_match import match_pictures, prepare_for_match
 from fer_data.threads import map_in_threads
 

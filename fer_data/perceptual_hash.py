@@ -65,15 +65,6 @@ class PictureHashes:
     contrast: NDArray[np.float64]
 
 
-def gray_levels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Light of each pixel: uint8 array of shape (n, H, W) from (n, H, W, C) grey or RGB."""
-    if images.shape[-1] == 1:
-        return images[..., 0]
-    # ITU-R BT.601 luma in whole numbers
-    red, green, blue = (images[..., channel].astype(np.uint16) for channel in range(3))
-    return ((77 * red + 150 * green + 29 * blue) >> 8).astype(np.uint8)
-
-
 def hash_pictures(gray: NDArray[np.uint8]) -> PictureHashes:
     """The hashes of pictures.
 

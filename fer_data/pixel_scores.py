@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,21 +11,6 @@ from numpy.typing import NDArray
 EDGE_STEP = 2
 
 _LEVELS = np.arange(256, dtype=np.float64)
-
-
-def gray_levels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Light of each pixel: uint8 array of shape (n, H, W) from (n, H, W, C) grey or RGB.
-
-    RGB is weighed by ITU-R BT.601, as OpenCV does when a picture is ingested as grey.
-    """
-    num_images, height, width, channels = images.shape
-    if channels == 1:
-        return images[..., 0]
-    if num_images == 0:
-        return np.zeros((0, height, width), np.uint8)
-    tall = np.ascontiguousarray(images).reshape(num_images * height, width, channels)
-    gray = np.asarray(cv2.cvtColor(tall, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-    return gray.reshape(num_images, height, width)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,21 +12,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fer_data.dataset import Dataset
-from fer_data.detail_pca import DetailPca, fit_pca, reconstruction_errors
+from fer_data.detail_pca import DetailPca, fit_pca
 from fer_data.errors import SettingsError
-from fer_data.executors import run_tasks
 from fer_data.face_weights import find_detector_weights
-from fer_data.image_scores import BlockTask, score_block
-from fer_data.pixel_scores import gray_levels
+from fer_data.image_scores import BlockScorer
+from fer_data.luma import flat_levels
 from fer_data.scores import SCORES, score_names
+from fer_data.threads import map_in_threads
 
 __all__ = ["SCORES", "QualitySettings", "measure_quality", "score_names"]
 
 #: Official splits whose samples are not used to fit anything.
 _HELD_OUT = ("validation", "test")
-# Processors differ in the last digits of roots and logarithms; what is kept is the same on all.
-_DECIMALS = 6
-_PCA_DECIMALS = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +84,7 @@ def measure_quality(
     Args:
         dataset: ingested.
         settings: which scores, and the size of the PCA; default: `QualitySettings()`.
-        workers: processes; default: one a core. They change no score.
+        workers: threads; default: one a core. They change no score.
         on_progress: called with (samples done, samples in all).
 
     Raises:
@@ -97,25 +94,17 @@ def measure_quality(
     samples = dataset.samples(["key", "split"])
     names = score_names(dataset.info.image.color, with_faces=settings.faces)
     weights = _detector_weights(settings) if settings.faces else None
-    tasks = [
-        BlockTask(path=dataset.block_path("pixels", block), weights=weights)
-        for block in range(dataset.num_blocks)
-    ]
     pca = _fit(dataset, samples["split"].to_pylist(), settings)
-    parts: dict[int, dict[str, NDArray[np.float64]]] = {}
+    scorer = BlockScorer(pca=pca, weights=weights)
+    paths = [dataset.block_path("pixels", block) for block in range(dataset.num_blocks)]
+    parts: list[dict[str, NDArray[np.float64]]] = []
     num_done = 0
-    for block, scores in run_tasks(score_block, tasks, workers=workers):
-        # here, not in the workers: the product keeps all cores busy by itself
-        errors = reconstruction_errors(pca, _flat_gray(dataset.pixels(block)))
-        parts[block] = {name: values.round(_DECIMALS) for name, values in scores.items()}
-        parts[block]["pca_error"] = errors.error.round(_PCA_DECIMALS)
-        parts[block]["pca_relative"] = errors.relative.round(_DECIMALS)
-        num_done += len(errors.error)
+    for scores in map_in_threads(scorer, paths, workers=workers):
+        parts.append(scores)
+        num_done += len(scores["pca_error"])
         if on_progress is not None:
             on_progress(num_done, len(samples))
-    columns = {
-        name: np.concatenate([parts[block][name] for block in sorted(parts)]) for name in names
-    }
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in names}
     counts = {
         "samples": len(samples),
         "pca_samples": pca.num_samples,
@@ -151,11 +140,7 @@ def _fit(dataset: Dataset, splits: Sequence[str | None], settings: QualitySettin
             chosen = is_training[start : start + len(images)]
             start += len(images)
             if chosen.any():
-                yield _flat_gray(images if chosen.all() else images[chosen])
+                yield flat_levels(images if chosen.all() else images[chosen])
 
     size = dataset.image_shape[0] * dataset.image_shape[1]
     return fit_pca(blocks, size, components=settings.pca_components, variance=settings.pca_variance)
-
-
-def _flat_gray(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return gray_levels(images).reshape(len(images), -1)  # (n, H, W, C) -> (n, H * W)

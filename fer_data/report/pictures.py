@@ -44,7 +44,7 @@ class PictureBook:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        self._samples = dataset.samples(["key", "label", "split"])
+        self._samples = dataset.samples(["key", "label", "split", "pixel_sha256"])
         self._duplicates = dataset.table("duplicates")
 
     def mean_faces(self) -> list[Picture]:
@@ -165,11 +165,10 @@ class PictureBook:
 
     def _different(self, rows: Sequence[int]) -> list[int]:
         """The rows without those whose pixels came before."""
-        found = self._samples.select(["block", "row"]).take(pa.array(rows, pa.int64()))
-        images = self._dataset.images(found["block"].to_pylist(), found["row"].to_pylist())
+        pixels = self._samples["pixel_sha256"].take(pa.array(rows, pa.int64())).to_pylist()
         first: dict[bytes, int] = {}
-        for row, image in zip(rows, images, strict=True):
-            first.setdefault(image.tobytes(), row)
+        for row, digest in zip(rows, pixels, strict=True):
+            first.setdefault(digest, row)
         return list(first.values())
 
 

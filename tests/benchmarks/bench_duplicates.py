@@ -1,43 +1,39 @@
-"""Duplicates: speed against the kernels and against brute force, growth, and what is found.
+"""Duplicates: speed against the kernels and against brute force, and growth.
 
     python tests/benchmarks/bench_duplicates.py [FER2013.zip] [--largest 1000000]
 
-Three tables. The stage on FER2013, or without its path on as many generated pictures. Growth on
+Two tables. The stage on FER2013, or without its path on as many generated pictures. Growth on
 generated pictures from 10,000 to the largest: drawn faces' principal components with enough else
 mixed in that chance look-alikes are as many as in FER2013 (about 160 in 30,000), a tenth of them
-copies or near-copies. And precision and recall on a drawn set with 10 % dirt of every kind.
+copies or near-copies. What is found: bench_dirt.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import resource
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from fer_data.dataset import SAMPLES_SCHEMA, Dataset, DatasetInfo, SourceRecord
-from fer_data.duplicate_report import label_conflicts, leakage
 from fer_data.duplicates import DuplicateSettings, find_duplicates
 from fer_data.executors import default_workers
 from fer_data.image import ImageSettings
 from fer_data.ingest import IngestSettings, ingest
+from fer_data.luma import gray_levels
 from fer_data.near_pairs import find_near_pairs
-from fer_data.perceptual_hash import NUM_WINDOWS, PictureHashes, gray_levels, hash_pictures
-from fer_data.synth import SynthSettings, draw_face, write_faces
-from fer_data.synth.files import plan_files
+from fer_data.perceptual_hash import NUM_WINDOWS, PictureHashes, hash_pictures
+from fer_data.synth import SynthSettings, draw_face
 from fer_data.tables import write_table
 
 BLOCK = 2_048
@@ -57,7 +53,6 @@ def main() -> None:
             dataset = next(generated_sets(folder / "like-fer2013", [FER2013_SAMPLES]))
         compare_with_kernels(dataset)
         measure_growth(folder / "growth", asked.largest)
-        measure_what_is_found(folder)
 
 
 def compare_with_kernels(dataset: Dataset) -> None:
@@ -173,65 +168,6 @@ def write_block(dataset: Dataset, block: int, pixels: np.ndarray) -> None:
                zip(SAMPLES_SCHEMA.names, SAMPLES_SCHEMA.types, strict=True)}  # fmt: skip
     columns |= {"key": pa.array(keys), "pixel_sha256": pa.array(digests, pa.binary(32))}
     write_table(dataset.block_path("samples", block), pa.table(columns, schema=SAMPLES_SCHEMA))
-
-
-def measure_what_is_found(folder: Path) -> None:
-    settings = SynthSettings(num_samples=4_000, dirt=0.10, even_dirt=True, splits=True, seed=11)
-    write_faces(folder / "drawn", settings)
-    dataset, _ = ingest(folder / "drawn", folder / "drawn-set", IngestSettings(max_rejected=0.5))
-    dataset = find_duplicates(dataset)
-    with (folder / "drawn" / "ledger.csv").open(newline="", encoding="utf-8") as file:
-        ledger = {f"drawn/{row['path']}": row for row in csv.DictReader(file)}
-    kind = {key: row["kind"] for key, row in ledger.items()}
-    source = {key: f"drawn/{row['source_path'] or row['path']}" for key, row in ledger.items()}
-    print(f"\n{settings.num_samples:,} drawn faces, 10 % dirt of every kind")
-
-    table = dataset.table("duplicates")
-    near = {(r["key"], r["twin"]) for r in table.to_pylist() if r["kind"] in ("near", "mirrored")}
-    right = {pair for pair in near if source[pair[0]] == source[pair[1]]}
-    family = dict(zip(table["key"].to_pylist(), table["group"].to_pylist(), strict=True))
-    planted = [key for key in ledger if kind[key] == "near-duplicate"]
-    found = [key for key in planted if family.get(key, -1) == family.get(source[key], -2)]
-    show("near-duplicates", len(right), len(near), len(found), len(planted), ">= 0.9")
-    sorts = {f"drawn/{file.path}": file.variant for file in plan_files(settings)}
-    tally, hits = Counter(sorts[key] for key in planted), Counter(sorts[key] for key in found)
-    print("    recall by sort:", ", ".join(f"{s} {hits[s] / tally[s]:.2f}" for s in sorted(tally)))
-
-    samples = dataset.samples(["key", "label", "split"])
-    split = dict(zip(samples["key"].to_pylist(), samples["split"].to_pylist(), strict=True))
-    groups = exact_groups(table)
-    numbers = label_conflicts(table, samples)["number"]
-    conflicting = exact_groups(table.filter(pc.is_in(table["exact"], value_set=numbers)))
-    leaking = {group for group in groups if len({split[key] for key in group}) > 1}
-    copies = ("duplicate", "leaking", "conflicting-label")
-    for what, groups_found, kinds in (
-        ("exact duplicates", groups, copies),
-        ("conflicts", conflicting, copies[2:]),
-        ("leaks", leaking, copies[1:2]),
-    ):
-        # blank pictures are twins too, and tell nothing of copies
-        sources = {source[min(g)] for g in groups_found if kind[min(g)] not in ("blank", "black")}
-        wanted = {source[key] for key in ledger if kind[key] in kinds}
-        both = len(sources & wanted)
-        show(what, both, len(sources), both, len(wanted), "1")
-    black = {key for key in ledger if kind[key] == "black"}
-    print(f"  all {len(black)} black pictures in one group: {frozenset(black) in groups}")
-    for row in leakage(table, samples).to_pylist():
-        print(f"  leakage, exact: {row}")
-    for row in leakage(table, samples, same="group").to_pylist():
-        print(f"  leakage, near:  {row}")
-
-
-def exact_groups(table: pa.Table) -> set[frozenset[str]]:
-    groups: dict[int, set[str]] = {}
-    for row in table.filter(pc.is_valid(table["exact"])).to_pylist():
-        groups.setdefault(row["exact"], set()).add(row["key"])
-    return {frozenset(group) for group in groups.values()}
-
-
-def show(what: str, right: int, found: int, hit: int, planted: int, target: str) -> None:
-    print(f"  {what:16} precision {right / found:.3f} ({right} of {found})  "
-          f"recall {hit / planted:.3f} ({hit} of {planted}); target both {target}")  # fmt: skip
 
 
 def best_of(rounds: int, way: Callable[[], object]) -> float:

@@ -27,7 +27,8 @@ from fer_data.detail_pca import fit_pca, reconstruction_errors
 from fer_data.executors import default_workers
 from fer_data.face_score import face_scores
 from fer_data.ingest import IngestSettings, ingest
-from fer_data.pixel_scores import edge_share, gray_levels, histogram_scores, sharpness
+from fer_data.luma import gray_levels
+from fer_data.pixel_scores import edge_share, histogram_scores, sharpness
 from fer_data.quality import measure_quality
 from fer_data.relfcs import component_shares
 from fer_data.synth import SynthSettings, draw_face, write_faces

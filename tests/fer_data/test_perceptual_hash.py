@@ -12,7 +12,6 @@ from fer_data.perceptual_hash import (
     NUM_WINDOWS,
     WINDOWS,
     coarse_pictures,
-    gray_levels,
     hash_pictures,
 )
 from tests.conftest import face_pixels
@@ -73,9 +72,3 @@ def test_a_flat_picture_has_no_contrast() -> None:
 
 def test_no_pictures_have_no_hashes() -> None:
     assert hash_pictures(np.empty((0, 48, 48), np.uint8)).hashes.shape == (0, NUM_WINDOWS)
-
-
-def test_gray_levels_are_the_light_of_the_colours() -> None:
-    colours = np.array([[255, 255, 255], [0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]])
-    images = colours.astype(np.uint8).reshape(5, 1, 1, 3)
-    np.testing.assert_allclose(gray_levels(images).ravel(), [255, 0, 76, 150, 29], atol=1)

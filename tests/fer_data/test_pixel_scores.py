@@ -14,7 +14,6 @@ from fer_data.pixel_scores import (
     EDGE_STEP,
     HistogramScores,
     edge_share,
-    gray_levels,
     histogram_scores,
     sharpness,
 )
@@ -109,11 +108,3 @@ def test_a_picture_has_the_same_scores_alone_and_among_others() -> None:
     assert values(histogram_scores(pictures[3:])) == values(histogram_scores(pictures[[3]]))
     assert sharpness(pictures)[3] == sharpness(pictures[[3]])[0]
     assert edge_share(pictures)[3] == edge_share(pictures[[3]])[0]
-
-
-def test_grey_of_colour_is_opencvs_and_grey_stays_as_it_is() -> None:
-    images = np.random.default_rng(2).integers(0, 256, (3, 8, 9, 3), dtype=np.uint8)
-    expected = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
-    np.testing.assert_array_equal(gray_levels(images), expected)
-    np.testing.assert_array_equal(gray_levels(images[..., :1]), images[..., 0])
-    assert gray_levels(images[:0]).shape == (0, 8, 9)

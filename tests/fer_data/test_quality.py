@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from fer_data import quality
 from fer_data.dataset import Dataset
 from fer_data.errors import SettingsError
 from fer_data.files import write_array
@@ -69,22 +65,6 @@ def test_number_of_workers_changes_nothing(make_dataset: MakeDataset) -> None:
     path = Path("quality.parquet")
     assert (one.dir / path).read_bytes() == (two.dir / path).read_bytes()
     assert one.fingerprint("quality") == two.fingerprint("quality")
-
-
-def test_order_in_which_blocks_are_finished_changes_nothing(
-    make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = measure_quality(make_dataset(COUNTS, "one"), workers=1)
-    run_tasks = quality.run_tasks
-
-    def shuffled(*args: Any, **options: Any) -> Iterator[Any]:
-        results = list(run_tasks(*args, **options))
-        random.Random(1).shuffle(results)
-        yield from results
-
-    monkeypatch.setattr(quality, "run_tasks", shuffled)
-    dataset = measure_quality(make_dataset(COUNTS, "two"), workers=1)
-    assert dataset.fingerprint("quality") == expected.fingerprint("quality")
 
 
 def test_again_gives_the_same_and_touches_no_other_file(make_dataset: MakeDataset) -> None:

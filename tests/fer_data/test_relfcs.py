@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from fer_data.pixel_scores import gray_levels
+from fer_data.luma import gray_levels
 from fer_data.relfcs import ComponentShares, component_shares, relfcs
 from fer_data.synth import SynthSettings, draw_face
 
