@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -76,7 +75,9 @@ def faces_to_json(faces: FaceSettings) -> dict[str, Any]:
 @functools.cache
 def ferkit_version() -> str:
     """The installed version of ferkit."""
-    return importlib.metadata.version("ferkit")
+    from importlib.metadata import version  # slow to load, and not needed to read or decode
+
+    return version("ferkit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,8 @@ _METADATA_KEY = b"ferkit"
 _PORTION_BYTES = 2**18
 _WHOLE = 2**16  # a side that no picture reaches: decode it without shrinking
 
+_LABEL, _SPLIT = (SAMPLES_SCHEMA.names.index(name) for name in ("label", "split"))
+_Row = tuple[Any, ...]  # in the order of a schema
 Pictures = Sequence[PreparedImage | PreparedFace]
 
 
@@ -90,7 +92,7 @@ def read_metadata(dataset: Dataset, block: int) -> dict[str, Any] | None:
 
 def ingest_block(task: BlockTask) -> dict[str, Any]:
     """Reads one block and writes its three files; that of the samples, last, says it is done."""
-    rows: list[dict[str, Any]] = []
+    rows: list[_Row] = []
     images: list[NDArray[np.uint8]] = []
     rejections: list[Rejection] = []
     for raws in _portions(task.source_block.read()):
@@ -100,16 +102,11 @@ def ingest_block(task: BlockTask) -> dict[str, Any]:
                 images += [picture.pixels for picture in pictures]
             else:
                 rejections.append(_reject(raw, pictures, task))
-    samples = pa.Table.from_pylist(rows, schema=SAMPLES_SCHEMA)
-    rejected = pa.Table.from_pylist(
-        [
-            {"source": task.source_name, "path": r.path, "reason": r.reason, "detail": r.detail}
-            for r in rejections
-        ],
-        schema=REJECTED_SCHEMA,
-    )
+    samples = _to_table(rows, SAMPLES_SCHEMA)
+    refused = [(task.source_name, r.path, r.reason, r.detail) for r in rejections]
+    rejected = _to_table(refused, REJECTED_SCHEMA)
     classes: dict[str, Counter[str]] = {}
-    for (split, label), count in Counter((row["split"], row["label"]) for row in rows).items():
+    for (split, label), count in Counter((row[_SPLIT], row[_LABEL]) for row in rows).items():
         classes.setdefault(split or "", Counter())[label] = count
     metadata = {
         "task": task.fingerprint,  # of the files as they were when they were read
@@ -157,25 +154,25 @@ def _reject(
     return rejection
 
 
-def _rows(raw: RawSample, pictures: Pictures, source_name: str) -> Iterator[dict[str, Any]]:
-    """The rows of the samples in one picture."""
+def _rows(raw: RawSample, pictures: Pictures, source_name: str) -> Iterator[_Row]:
+    """The rows of the samples in one picture, in the order of `SAMPLES_SCHEMA`."""
     digest = hashlib.sha256(raw.data).digest()
     facts = raw.facts
+    attributes = list(facts.attributes.items())
+    votes = None if facts.votes is None else list(facts.votes.items())
     for number, picture in enumerate(pictures):
         path = sample_path(raw.path, number)
-        yield {
-            "key": f"{source_name}/{path}",
-            "source": source_name,
-            "path": path,
-            "label": facts.label,
-            "split": facts.split,
-            "file_sha256": digest,
-            "pixel_sha256": hashlib.sha256(picture.pixels.data).digest(),
-            "height": picture.height,
-            "width": picture.width,
-            "attributes": list(facts.attributes.items()),
-            "votes": None if facts.votes is None else list(facts.votes.items()),
-        }
+        pixels = hashlib.sha256(picture.pixels.data).digest()
+        size = picture.height, picture.width
+        yield (
+            f"{source_name}/{path}", source_name, path, facts.label, facts.split,
+            digest, pixels, *size, attributes, votes,
+        )  # fmt: skip
+
+
+def _to_table(rows: Sequence[_Row], schema: pa.Schema) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [[] for _ in schema]
+    return pa.table(list(columns), schema=schema)
 
 
 def _prepare(raws: Sequence[RawSample | Rejection], task: BlockTask) -> list[Pictures | ImageError]:

@@ -28,6 +28,7 @@ ORIENTATION_TAG = 0x0112
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PLAIN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive; Huffman coded
 _CHUNK = struct.Struct(">I4s")  # length and kind
+_SUM = struct.Struct(">I")
 _PNG_HEADER = struct.Struct(">IIBBBBB")
 _PLAIN_PNG_COLORS = {0: 1, 2: 3}  # colour type -> channels: grey and RGB
 
@@ -78,6 +79,7 @@ def read_png_header(data: bytes) -> Header:
     position, num_bytes = 8, len(data)
     kind, channels, orientation = b"", 0, 1
     parts: list[bytes] = []
+    view = memoryview(data)
     while kind != b"IEND":
         if position + 8 > num_bytes:
             raise ImageError("truncated", f"PNG ends after {num_bytes} bytes, without its end mark")
@@ -85,18 +87,17 @@ def read_png_header(data: bytes) -> Header:
         end = position + 8 + length
         if end + 4 > num_bytes:
             raise ImageError("truncated", f"PNG ends after {num_bytes} bytes, without its end mark")
-        chunk = data[position + 4 : end]
-        if isal_zlib.crc32(chunk) != int.from_bytes(data[end : end + 4], "big"):
+        if isal_zlib.crc32(view[position + 4 : end]) != _SUM.unpack_from(data, end)[0]:
             raise ImageError("corrupt", f"PNG chunk at byte {position} has a wrong checksum")
         if kind == b"IDAT":
-            parts.append(chunk[4:])
+            parts.append(data[position + 8 : end])
         elif kind == b"IHDR":
             width, height, depth, color, *others = _PNG_HEADER.unpack_from(data, 16)
             check_size(height, width)
             if depth == 8 and not any(others):  # 8 bits, not interlaced
                 channels = _PLAIN_PNG_COLORS.get(color, 0)
         elif kind == b"eXIf":
-            orientation = exif_orientation(chunk[4:])
+            orientation = exif_orientation(data[position + 8 : end])
         elif kind == b"tRNS":
             channels = 0
         position = end + 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, overload
@@ -92,12 +91,17 @@ class FileList(Sequence[Entry]):
     def __iter__(self) -> Iterator[Entry]:
         """All files, each made as it is asked for."""
         for start in range(0, len(self), _CHUNK):
-            part = self.columns.slice(start, _CHUNK)
-            path, place, size, stamp = (column.to_pylist() for column in part.columns)
-            numbers = self.why[start : start + _CHUNK].tolist()
-            files = zip(path, map(os.fsdecode, place), size, stamp, numbers, strict=True)
-            for *file, number in files:
-                yield Entry(*file, *self.reasons[number])
+            path, place, size, stamp = self.columns.slice(start, _CHUNK).columns
+            why = [self.reasons[number] for number in self.why[start : start + _CHUNK].tolist()]
+            yield from map(
+                Entry,
+                path.to_pylist(),
+                _to_places(place),
+                size.to_pylist(),
+                stamp.to_pylist(),
+                [reason for reason, _ in why],
+                [detail for _, detail in why],
+            )
 
     @property
     def paths(self) -> Texts:
@@ -167,7 +171,7 @@ def collect_files(entries: Iterable[Entry]) -> FileList:
     remaining = iter(entries)
     while chunk := list(itertools.islice(remaining, _CHUNK)):
         path, place, size, stamp, reason, detail = zip(*chunk, strict=True)
-        columns = [path, list(map(os.fsencode, place)), size, stamp]
+        columns = [path, _from_places(place), size, stamp]
         parts.append(
             pa.record_batch(
                 [pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)], _SCHEMA
@@ -211,6 +215,23 @@ def check_files(entries: Iterable[Entry], manifests: Sequence[Manifest]) -> File
     is_earlier = np.zeros(len(files), np.bool_)
     is_earlier[:-1] = pc.equal(listed[:-1], listed[1:]).to_numpy(zero_copy_only=False)
     return files.rejecting(is_earlier, "duplicate-name", "a later file has the same name")
+
+
+def _from_places(places: Sequence[str]) -> pa.Array:
+    """Names as bytes: those of a folder need not be Unicode."""
+    try:
+        return pa.array(places, pa.string()).cast(pa.binary())
+    except UnicodeEncodeError:
+        return pa.array([place.encode("utf-8", "surrogateescape") for place in places])
+
+
+def _to_places(column: pa.ChunkedArray) -> list[str]:
+    """What `_from_places` was given."""
+    try:
+        places: list[str] = column.cast(pa.string()).to_pylist()
+    except pa.ArrowInvalid:
+        places = [place.decode("utf-8", "surrogateescape") for place in column.to_pylist()]
+    return places
 
 
 def _shared_folder(paths: pa.StringArray, manifests: Sequence[Manifest]) -> str:

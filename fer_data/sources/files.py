@@ -47,29 +47,30 @@ class FileBlock:
         """Each file, as samples or rejections, in order."""
         for entry in self.entries:
             if entry.reason:
-                yield Rejection(path=entry.path, reason=entry.reason, detail=entry.detail)
-            else:
-                yield from self._read_entry(entry)
+                yield Rejection(entry.path, entry.reason, entry.detail)
+                continue
+            samples = self.labeler.facts(entry.path)
+            data: bytes | Rejection = b""
+            if Facts in map(type, samples):
+                data = self._read_entry(entry)
+            for number, facts in enumerate(samples):
+                path = sample_path(entry.path, number)
+                if isinstance(facts, Rejection):
+                    yield facts
+                elif isinstance(data, Rejection):
+                    yield data._replace(path=path)
+                else:
+                    yield RawSample(path, facts, data)
 
-    def _read_entry(self, entry: Entry) -> Iterator[RawSample | Rejection]:
-        samples = self.labeler.facts(entry.path)
-        data, reason, detail = b"", "", ""
-        if any(isinstance(facts, Facts) for facts in samples):
-            try:
-                data, self.seen[entry.place] = self.members.read(entry)
-            except OSError as error:
-                reason, detail = "unreadable", error.strerror or str(error)
-            else:
-                if self.seen[entry.place][0] > MAX_FILE_BYTES:
-                    reason, detail = "too-large", f"more than {MAX_FILE_BYTES:,} bytes"
-        for number, facts in enumerate(samples):
-            path = sample_path(entry.path, number)
-            if isinstance(facts, Rejection):
-                yield facts
-            elif reason:
-                yield Rejection(path=path, reason=reason, detail=detail)
-            else:
-                yield RawSample(path=path, facts=facts, data=data)
+    def _read_entry(self, entry: Entry) -> bytes | Rejection:
+        try:
+            data, status = self.members.read(entry)
+        except OSError as error:
+            return Rejection(entry.path, "unreadable", error.strerror or str(error))
+        self.seen[entry.place] = status
+        if status[0] > MAX_FILE_BYTES:
+            return Rejection(entry.path, "too-large", f"more than {MAX_FILE_BYTES:,} bytes")
+        return data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
