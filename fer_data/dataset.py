@@ -105,6 +105,8 @@ class SourceRecord:
         num_files: files, rows or faces it lists.
         class_names: classes that its manifest lists, as mapped; empty where the files decide.
         settings: what was asked for beside the defaults: mapping, limits, faces; JSON values only.
+        paths: of the source, its labels, votes and manifest, as they were typed. They stay here:
+            no fingerprint and no shard knows of them.
     """
 
     name: str
@@ -115,6 +117,7 @@ class SourceRecord:
     num_blocks: int
     class_names: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

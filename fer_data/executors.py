@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -22,8 +23,36 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@contextlib.contextmanager
+def starting_workers(
+    function: Callable[[Task], Result], *, workers: int | None = None
+) -> Iterator[Executor | None]:
+    """Processes that load what a function needs while this one still finds out what there is to do.
+
+    Args:
+        function: a top-level function that `run_tasks` will call.
+        workers: processes, this one among them; None comes of 1. Default: one a core.
+    """
+    others = (workers if workers is not None else default_workers()) - 1
+    if others < 1:
+        yield None
+        return
+    with _pool(others) as pool:
+        for _ in range(others):
+            pool.submit(_load, function)
+        yield pool
+
+
+def _load(function: object) -> None:
+    """Does nothing: what a function needs is loaded when a process is told its name."""
+
+
 def run_tasks(
-    function: Callable[[Task], Result], tasks: Sequence[Task], *, workers: int | None = None
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    workers: int | None = None,
+    pool: Executor | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """Yields (number of the task, its result) as results come, in any order.
 
@@ -33,6 +62,7 @@ def run_tasks(
         function: a top-level function, without side effects beyond files of its own.
         tasks: what to call it with.
         workers: processes, this one among them. Default: one a core.
+        pool: of `starting_workers`, where the processes are under way already.
 
     Raises:
         Exception: whatever the function raised first; tasks not yet begun are dropped.
@@ -42,14 +72,15 @@ def run_tasks(
         for number, task in enumerate(tasks):
             yield number, function(task)
         return
-    with _pool(workers - 1) as pool:
+    processes = _pool(workers - 1) if pool is None else contextlib.nullcontext(pool)
+    with processes as others:
         unclaimed = deque(range(len(tasks)))
         claimed: dict[Future[Result], int] = {}
         try:
             while unclaimed or claimed:
                 while unclaimed and len(claimed) < (workers - 1) * _TASKS_AHEAD:
                     number = unclaimed.popleft()
-                    claimed[pool.submit(function, tasks[number])] = number
+                    claimed[others.submit(function, tasks[number])] = number
                 own = unclaimed.popleft() if unclaimed else _take_back(claimed)
                 if own is not None:
                     yield own, function(tasks[own])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -19,7 +20,7 @@ from fer_data.errors import (
     DatasetError,
     SettingsError,
 )
-from fer_data.executors import run_tasks
+from fer_data.executors import run_tasks, starting_workers
 from fer_data.face_align import FaceSettings
 from fer_data.files import remove_leftovers
 from fer_data.image import ImageSettings
@@ -30,7 +31,8 @@ from fer_data.ingest_block import (
     read_metadata,
 )
 from fer_data.ingest_report import IngestReport, check_rejections, count_blocks, log_rejections
-from fer_data.sources.opening import SourceSettings, open_source
+from fer_data.manifest import manifest_names
+from fer_data.sources.opening import SourceSettings, is_large, open_source
 from fer_data.sources.raw import Source
 
 BLOCK_FILES = 512
@@ -68,7 +70,7 @@ def inspect_source(raw: Path, settings: IngestSettings) -> tuple[SourceRecord, t
         SourceError: there is nothing at the path, or nothing that can be understood.
     """
     with open_source(raw, settings.source) as source:
-        return _record(source, 0, settings), source.describe()
+        return _record(source, raw, 0, settings), source.describe()
 
 
 def ingest(
@@ -105,8 +107,12 @@ def ingest(
             f"{dataset_dir}: the data set would stand inside its own source {raw}; "
             "name a folder elsewhere with --dataset"
         )
-    with open_source(raw, settings.source) as source:
-        dataset, record = _enter_source(dataset_dir, source, settings)
+    with contextlib.ExitStack() as stack:
+        pool = None
+        if is_large(raw):
+            pool = stack.enter_context(starting_workers(ingest_block, workers=workers))
+        source = stack.enter_context(open_source(raw, settings.source))
+        dataset, record = _enter_source(dataset_dir, source, raw, settings)
         if on_source is not None:
             on_source(record, source.describe())
         tasks = [
@@ -124,7 +130,7 @@ def ingest(
         results = {task.number: finished_block(task) for task in tasks}
         waiting = [task for task in tasks if results[task.number] is None]
         num_done = record.num_files - sum(task.source_block.num_files for task in waiting)
-        for number, result in run_tasks(ingest_block, waiting, workers=workers):
+        for number, result in run_tasks(ingest_block, waiting, workers=workers, pool=pool):
             results[waiting[number].number] = result
             num_done += waiting[number].source_block.num_files
             if on_progress is not None:
@@ -134,7 +140,7 @@ def ingest(
     return _finish(dataset, source, settings, num_done_before=len(tasks) - len(waiting))
 
 
-def _record(source: Source, first_block: int, settings: IngestSettings) -> SourceRecord:
+def _record(source: Source, raw: Path, first_block: int, settings: IngestSettings) -> SourceRecord:
     asked = _asked(settings.source)
     if settings.faces is not None:
         asked["faces"] = faces_to_json(settings.faces)
@@ -147,7 +153,19 @@ def _record(source: Source, first_block: int, settings: IngestSettings) -> Sourc
         num_blocks=len(source.blocks(BLOCK_FILES)),
         class_names=list(source.class_names),
         settings=asked,
+        paths=_paths(raw, settings.source),
     )
+
+
+def _paths(raw: Path, settings: SourceSettings) -> dict[str, str]:
+    """Where the source and what belongs to it lie, as the user said."""
+    paths = {"path": str(raw)}
+    for name in ("labels", "votes"):
+        if (path := getattr(settings, name)) is not None:
+            paths[name] = str(path)
+    if settings.manifest is not None and settings.manifest not in manifest_names():
+        paths["manifest"] = settings.manifest
+    return paths
 
 
 def _asked(settings: SourceSettings) -> dict[str, Any]:
@@ -162,7 +180,7 @@ def _asked(settings: SourceSettings) -> dict[str, Any]:
 
 
 def _enter_source(
-    dataset_dir: Path, source: Source, settings: IngestSettings
+    dataset_dir: Path, source: Source, raw: Path, settings: IngestSettings
 ) -> tuple[Dataset, SourceRecord]:
     """The data set, opened or begun, with the source among its sources and ingest unfinished."""
     if (dataset_dir / INFO_NAME).exists():
@@ -185,10 +203,10 @@ def _enter_source(
     sources = list(info.sources)
     known = next((n for n, other in enumerate(sources) if other.name == source.name), None)
     if known is None:
-        record = _record(source, dataset.num_blocks, settings)
+        record = _record(source, raw, dataset.num_blocks, settings)
         sources.append(record)
     else:
-        record = _record(source, sources[known].first_block, settings)
+        record = _record(source, raw, sources[known].first_block, settings)
         if record.num_blocks != sources[known].num_blocks and known + 1 < len(sources):
             raise DatasetError(
                 f'{dataset_dir}: source "{source.name}" had {sources[known].num_files:,} files '

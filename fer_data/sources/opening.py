@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import tarfile
 import zipfile
@@ -35,8 +36,9 @@ from fer_data.sources.table import has_columns
 from fer_data.sources.understood import LabelColumns, Listing
 from fer_data.sources.wanted import RawSource, joined_manifest, select_wanted
 
-__all__ = ["SourceSettings", "open_source", "source_name"]
+__all__ = ["SourceSettings", "is_large", "open_source", "source_name"]
 
+_LARGE_BYTES, _LARGE_ENTRIES = 8_000_000, 4_000
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
@@ -60,6 +62,23 @@ def open_source(raw: Path, settings: SourceSettings) -> Iterator[Source]:
         raise SourceError(f"{raw}: no such file or folder; expected {_expected()}")
     with opening.opened() as source:
         yield select_wanted(source, settings)
+
+
+def is_large(raw: Path) -> bool:
+    """Whether a path certainly holds work for several processes; a quick look, never an error."""
+    num_entries, waiting = 0, [raw]
+    try:
+        if raw.is_file():
+            return raw.stat().st_size >= _LARGE_BYTES
+        while waiting and num_entries < _LARGE_ENTRIES:
+            with os.scandir(waiting.pop()) as found:
+                for entry in itertools.islice(found, _LARGE_ENTRIES):
+                    num_entries += 1
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+    except OSError:
+        return False
+    return num_entries >= _LARGE_ENTRIES
 
 
 class _Opening:
