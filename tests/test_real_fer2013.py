@@ -78,6 +78,31 @@ def test_leaks_of_the_official_splits_are_counted_and_filtered(from_zip: Dataset
     assert sum(report.classes["validation"].values()) == 3_589
 
 
+def test_a_split_of_one_s_own_keeps_near_pictures_together_and_the_ratios(
+    from_zip: Dataset,
+) -> None:
+    dataset, report = Runner().split(from_zip, SplitSettings(keep_official=False))
+    placed = dataset.table("split")
+    families = dataset.table("duplicates", ["key", "group"]).join(placed, "key")
+    held = families.group_by("group").aggregate([("split", "count_distinct")])
+    assert len(held) > 2_000
+    assert set(held["split_count_distinct"].to_pylist()) == {1}
+    assert (report.leaks, report.off_ratio) == (0, ())
+    for part, shares in report.wanted.items():
+        for name, wanted in shares.items():
+            assert report.reached[part][name] == pytest.approx(wanted, abs=0.002)
+
+
+def test_folds_of_training_leave_no_family_in_two(from_zip: Dataset) -> None:
+    dataset, report = Runner().split(from_zip, SplitSettings(folds=10))
+    families = dataset.table("duplicates", ["key", "group"]).join(dataset.table("split"), "key")
+    held = families.group_by("group").aggregate([("fold", "count_distinct")])
+    assert set(held["fold_count_distinct"].to_pylist()) == {1}
+    assert [sum(counts.values()) for counts in report.folds.values()] == pytest.approx(
+        [3_229.8] * 10, abs=20
+    )
+
+
 def test_twelve_pictures_are_black_under_five_labels(from_zip: Dataset) -> None:
     # 12 in the whole set, PrivateTest included; here is what Training and PublicTest hold
     black = {

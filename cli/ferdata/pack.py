@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -83,12 +85,7 @@ def _show(output: Output, report: PackReport) -> None:
     output.table(f"Shards in {report.shards_dir}", columns, rows, total=["all", *sums])
     if report.num_found:
         output.note(f"{report.num_found} shards were right already.")
-    if index.leakage["groups"]:
-        output.warn(
-            f"{index.leakage['groups']:,} pictures stand in several official splits "
-            f"({', '.join(f'{n:,} in {s}' for s, n in index.leakage['samples'].items())}); "
-            "`ferdata filter --leaks drop-train` takes them out of train"
-        )
+    _warn_of_leakage(output, index.leakage)
     output.note(f"Next: fermodel train {report.shards_dir}")
     output.result(
         {
@@ -98,3 +95,17 @@ def _show(output: Output, report: PackReport) -> None:
             "leakage": dict(index.leakage),
         }
     )
+
+
+def _warn_of_leakage(output: Output, leakage: Mapping[str, Any]) -> None:
+    """Warns of what official splits keep in several splits."""
+    for prefix, what, options in (
+        ("", "pictures", "--leaks drop-train"),
+        ("near_", "families of near pictures", "--near --leaks drop-train"),
+    ):
+        if leakage.get(f"{prefix}groups"):
+            places = ", ".join(f"{n:,} in {s}" for s, n in leakage[f"{prefix}samples"].items())
+            output.warn(
+                f"{leakage[f'{prefix}groups']:,} {what} stand in several official splits "
+                f"({places}); `ferdata filter {options}` takes them out of train"
+            )

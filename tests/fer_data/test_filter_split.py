@@ -1,21 +1,21 @@
-"""Laws of filter and split, and of the pipeline that runs them in order."""
+"""Laws of filter, and of the pipeline that runs filter and split in order."""
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fer_data.balance import BalanceSettings
 from fer_data.dataset import Dataset
 from fer_data.errors import FilterLossError, MissingStageError, SettingsError
 from fer_data.filter import plan_filter
 from fer_data.filter_settings import BLANK, FilterSettings, Rule, default_filter
 from fer_data.ingest import IngestSettings, ingest
 from fer_data.pipeline import Runner
-from fer_data.split import SplitSettings, plan_split
+from fer_data.split import SplitSettings
 from tests.conftest import face_pixels, png_bytes
 
 RUNNER = Runner(workers=1)
@@ -130,74 +130,6 @@ def test_wrong_filter_settings_say_what_is_right(wrong: dict[str, object], messa
         FilterSettings(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_split_holds_every_kept_sample_once_and_keeps_the_ratios(tmp_path: Path) -> None:
-    dataset = make_dataset(tmp_path, faces("happy", range(60)) | faces("sad", range(100, 130)))
-    dataset, report = RUNNER.split(dataset, SplitSettings(ratios=(70, 10, 20)))
-    assert dataset.table("split")["key"].to_pylist() == dataset.samples()["key"].to_pylist()
-    assert report.classes == {
-        "train": {"happiness": 42, "sadness": 21},
-        "validation": {"happiness": 6, "sadness": 3},
-        "test": {"happiness": 12, "sadness": 6},
-    }
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_identical_pictures_stay_in_one_split_whatever_the_seed(tmp_path: Path, seed: int) -> None:
-    pictures = {f"happy/{n:03d}.png": face_pixels(n // 3) for n in range(60)}
-    pictures |= {f"sad/{n:03d}.png": face_pixels(n) for n in range(10, 30)}
-    dataset, report = RUNNER.split(make_dataset(tmp_path, pictures), SplitSettings(seed=seed))
-    places: dict[bytes, set[str]] = {}
-    hashes = dataset.samples(["pixel_sha256"])["pixel_sha256"].to_pylist()
-    for digest, split in zip(hashes, dataset.table("split")["split"].to_pylist(), strict=True):
-        places.setdefault(digest, set()).add(split)
-    assert all(len(found) == 1 for found in places.values())
-    assert report.leaks == 0
-    assert len(set(splits(dataset).values())) == 3
-
-
-def test_the_seed_decides_and_nothing_else(tmp_path: Path) -> None:
-    dataset = make_dataset(tmp_path, faces("happy", range(50)))
-    first, again, other = (plan_split(dataset, SplitSettings(seed=seed))[0] for seed in (1, 1, 2))
-    assert first.equals(again)
-    assert not first.equals(other)
-
-
-def test_adding_samples_moves_few_others(tmp_path: Path) -> None:
-    dataset = make_dataset(tmp_path, faces("happy", range(200)))
-    before = splits(RUNNER.split(dataset, SplitSettings())[0])
-    dataset = make_dataset(tmp_path, faces("happy", range(200, 220)))
-    after = splits(RUNNER.split(dataset, SplitSettings())[0])
-    moved = sum(after[path] != split for path, split in before.items())
-    assert moved <= 12  # the boundaries shift by about the share of the new samples
-
-
-def test_official_splits_are_kept_and_their_leaks_counted(tmp_path: Path) -> None:
-    pictures = faces("train/happy", range(20)) | faces("val/happy", range(30, 34))
-    pictures |= {"val/happy/leak.png": face_pixels(3)}
-    dataset, report = RUNNER.split(make_dataset(tmp_path, pictures), SplitSettings())
-    assert Counter(splits(dataset).values()) == {"train": 20, "validation": 5}
-    assert report.num_official == 25
-    assert (report.leaks, report.leaked) == (1, {"train": 1, "validation": 1})
-
-
-def test_a_missing_validation_split_is_taken_from_train(tmp_path: Path) -> None:
-    pictures = faces("train/happy", range(90)) | faces("test/happy", range(100, 110))
-    pictures |= {"test/happy/leak.png": face_pixels(3)}
-    dataset, report = RUNNER.split(make_dataset(tmp_path, pictures), SplitSettings())
-    assert Counter(splits(dataset).values()) == {"train": 80, "validation": 10, "test": 11}
-    # the twin of a test sample stays in train, where its source put it, and is counted
-    assert splits(dataset)["train/happy/0003.png"] == "train"
-    assert report.leaks == 1
-
-
-def test_official_splits_can_be_set_aside(tmp_path: Path) -> None:
-    pictures = faces("train/happy", range(10)) | faces("test/happy", range(10, 50))
-    dataset = make_dataset(tmp_path, pictures)
-    dataset, report = RUNNER.split(dataset, SplitSettings(keep_official=False))
-    assert Counter(splits(dataset).values()) == {"train": 40, "validation": 5, "test": 5}
-    assert report.num_official == 0
-
-
 def test_a_dropped_sample_is_in_no_split(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path, faces("happy", range(20)) | {"happy/black.png": BLACK})
     dataset, _ = RUNNER.filter(dataset, ALL)
@@ -215,7 +147,18 @@ def test_a_later_filter_makes_the_split_stale_and_undoing_it_fresh_again(tmp_pat
     assert filtered.withdraw("filter").is_done("split")
 
 
-@pytest.mark.parametrize("ratios", [(0, 10, 10), (80, -1, 10)])
-def test_wrong_ratios_say_what_is_right(ratios: tuple[float, float, float]) -> None:
-    with pytest.raises(SettingsError, match="for example 80/10/10; received"):
-        SplitSettings(ratios=ratios)
+def test_split_looks_for_near_pictures_where_it_is_to_keep_them_together(tmp_path: Path) -> None:
+    pictures = faces("happy", range(30)) | {"happy/mirror.png": face_pixels(3)[:, ::-1]}
+    dataset = make_dataset(tmp_path, pictures)
+    exact, _ = RUNNER.split(dataset, SplitSettings(group_by=()))
+    assert "duplicates" not in exact.info.stages
+    said: list[str] = []
+    dataset, report = Runner(workers=1, say=said.append).split(dataset, SplitSettings())
+    assert dataset.is_done("duplicates")
+    assert said == []
+    assert (report.num_groups, report.largest) == (1, 2)
+    assert splits(dataset)["happy/mirror.png"] == splits(dataset)["happy/0003.png"]
+    redone = dataset.withdraw("duplicates")
+    assert redone.is_stale("split")
+    again, _ = RUNNER.balance(redone, BalanceSettings(targets={"happiness": None}))
+    assert again.is_done("split")
