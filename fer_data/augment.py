@@ -14,6 +14,7 @@ import math
 import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import cv2
@@ -23,13 +24,30 @@ from PIL import Image
 
 from fer_data.operations import Operation
 
-_Change: TypeAlias = Callable[[Image.Image], Image.Image]
+_Perform: TypeAlias = Callable[[Image.Image], Image.Image]
 # RotateRange leaves a black line of a pixel or two in one small rotation out of five:
 # the picture gets a rim of its own edge pixels first, and loses it afterwards.
 _RIM = 2
 _MOST_TRIES = 8  # draws until a copy differs from its parent
 _DISTORT_TILES = 4
 _NUMPY_DRAWS = frozenset({"brightness", "contrast", "erase"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """An operation on pictures of one size, which never changes its input.
+
+    Attributes:
+        perform: the operation.
+        before: columns and rows of nearest pixels that the picture gets first, left and above.
+        after: the same, right and below.
+        is_cut: whether these are cut off afterwards.
+    """
+
+    perform: _Perform
+    before: int = 0
+    after: int = 0
+    is_cut: bool = True
 
 
 def augment_image(
@@ -87,14 +105,16 @@ def _augment(
     random.seed(seed)
     if any(operation.name in _NUMPY_DRAWS for operation in operations):
         np.random.seed(seed & 0xFFFFFFFF)  # noqa: NPY002  # the generator that Augmentor draws from
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    pixels = np.ascontiguousarray(pixels)
+    original = made = pixels.tobytes()
     for _ in range(_MOST_TRIES):
-        changed = image
+        changed: Image.Image | NDArray[np.uint8] = pixels
         for number in _draw(operations):
-            changed = changes[number](changed)
-        copy[...] = np.asarray(changed).reshape(pixels.shape)
-        if not np.array_equal(copy, pixels):
-            return
+            changed = _apply(changes[number], changed)
+        made = changed.tobytes()
+        if made != original:
+            break
+    copy[...] = np.frombuffer(made, np.uint8).reshape(pixels.shape)
 
 
 def _draw(operations: Sequence[Operation]) -> list[int]:
@@ -114,83 +134,75 @@ def _global_states_kept() -> Iterator[None]:
         np.random.set_state(numpy_state)  # noqa: NPY002
 
 
+def _apply(change: _Change, image: Image.Image | NDArray[np.uint8]) -> Image.Image:
+    """The changed picture of a picture, or of its pixels of shape (height, width, channels)."""
+    if not change.before + change.after:
+        return change.perform(_picture(image) if isinstance(image, np.ndarray) else image)
+    if not isinstance(image, np.ndarray):
+        size = (image.height, image.width, -1)
+        image = np.frombuffer(image.tobytes(), np.uint8).reshape(size)
+    height, width = image.shape[:2]
+    before, after = change.before, change.after
+    padded = cv2.copyMakeBorder(image, before, after, before, after, cv2.BORDER_REPLICATE)
+    changed = change.perform(_picture(padded.view(np.uint8)))
+    if change.is_cut:
+        changed = changed.crop((before, before, before + width, before + height))
+    return changed
+
+
+def _picture(pixels: NDArray[np.uint8]) -> Image.Image:
+    mode = "RGB" if pixels.ndim == 3 and pixels.shape[2] == 3 else "L"
+    size = (pixels.shape[1], pixels.shape[0])
+    return Image.frombuffer(mode, size, pixels, "raw", mode, 0, 1)
+
+
 def _change(operation: Operation, width: int, height: int) -> _Change:
     """The operation as a function of a picture of this size; it never changes its input."""
     from Augmentor import Operations
 
     low, high, side = operation.low, operation.high, max(width, height)
-    change: _Change
     match operation.name:
         case "flip":
             change = _performer(Operations.Flip(1, "LEFT_RIGHT"))
         case "rotate" if operation.fill == "crop":
-            change = _padded(Operations.RotateRange(1, int(low), int(high)), _RIM)
+            change = _performer(Operations.RotateRange(1, int(low), int(high)), _RIM)
         case "rotate":
             angle = math.radians(max(-low, high))
             reach = (math.cos(angle) + math.sin(angle) - 1) / 2
             turn = Operations.RotateStandard(1, int(low), int(high))
-            change = _padded(turn, math.ceil(side * reach) + _RIM)
+            change = _performer(turn, math.ceil(side * reach) + _RIM)
         case "zoom":
             rim = math.ceil(side * (1 / low - 1) / 2) + _RIM if low < 1 else 0
-            change = _padded(Operations.Zoom(1, low, high), rim)
+            change = _performer(Operations.Zoom(1, low, high), rim)
         case "brightness":
             change = _performer(Operations.RandomBrightness(1, low, high))
         case "contrast":
             change = _performer(Operations.RandomContrast(1, low, high))
         case "shift":
-            place = Operations.Crop(1, width, height, centre=False)
-            change = _shifter(place, round(side * high), round(side * -low))
+            place = _performer(Operations.Crop(1, width, height, centre=False)).perform
+            change = _Change(place, round(side * high), round(side * -low), is_cut=False)
         case "shear":
             change = _performer(Operations.Shear(1, int(low), int(high)))
         case "skew":
-            change = _quiet(_performer(Operations.Skew(1, "RANDOM", high)))
+            change = _Change(_quiet(_performer(Operations.Skew(1, "RANDOM", high)).perform))
         case "distort":
-            distort = Operations.Distort(1, _DISTORT_TILES, _DISTORT_TILES, round(side * high))
-            change = _performer(distort)
+            reach = round(side * high)
+            change = _performer(Operations.Distort(1, _DISTORT_TILES, _DISTORT_TILES, reach))
         case _:
-            change = _copier(_performer(Operations.RandomErasing(1, high)))
+            erase = _performer(Operations.RandomErasing(1, high)).perform
+            change = _Change(lambda image: erase(image.copy()))  # it draws on what it is given
     return change
 
 
-def _performer(operation: Any) -> _Change:
-    return lambda image: operation.perform_operation([image])[0]
+def _performer(operation: Any, rim: int = 0) -> _Change:
+    """Augmentor's operation, on a picture with a rim of its nearest pixels."""
+    return _Change(lambda image: operation.perform_operation([image])[0], rim, rim)
 
 
-def _shifter(crop: Any, before: int, after: int) -> _Change:
-    """The picture with a rim of its nearest pixels, cut to its size at a random place."""
-    place = _performer(crop)
-    return lambda image: place(_pad(image, before, after))
-
-
-def _copier(change: _Change) -> _Change:
-    return lambda image: change(image.copy())  # erasing draws on what it is given
-
-
-def _quiet(change: _Change) -> _Change:
-    def perform(image: Image.Image) -> Image.Image:
+def _quiet(perform: _Perform) -> _Perform:
+    def perform_quietly(image: Image.Image) -> Image.Image:
         with warnings.catch_warnings():  # Augmentor uses np.matrix
             warnings.simplefilter("ignore", PendingDeprecationWarning)
-            return change(image)
+            return perform(image)
 
-    return perform
-
-
-def _padded(operation: Any, rim: int) -> _Change:
-    """The operation on a picture with a rim of its nearest pixels, which is cut off afterwards."""
-    change = _performer(operation)
-    if rim == 0:
-        return change
-
-    def perform(image: Image.Image) -> Image.Image:
-        width, height = image.size
-        return change(_pad(image, rim, rim)).crop((rim, rim, rim + width, rim + height))
-
-    return perform
-
-
-def _pad(image: Image.Image, before: int, after: int) -> Image.Image:
-    pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, -1)
-    edge = cv2.BORDER_REPLICATE
-    padded = cv2.copyMakeBorder(pixels, before, after, before, after, edge)
-    size = (padded.shape[1], padded.shape[0])
-    return Image.frombuffer(image.mode, size, padded, "raw", image.mode, 0, 1)
+    return perform_quietly

@@ -1,28 +1,36 @@
-"""Plans changed copies of training samples, until small classes are as large as asked.
+"""Plans how training samples are balanced: by changed copies, by fewer originals, or by weights.
 
-Only the plan is made here, one row a copy; `pack` makes the pixels. A copy's seed depends on the
-settings' seed, its parent and its number alone, so samples that come or go change no other copy.
+Only the plan is made here, one row a copy or an original left out; `pack` makes the pixels. A
+copy's seed depends on its parent, its number and the settings alone, and whether an original is
+left out on a hash of its key: samples that come or go change few others.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fer_data.balance_preview import preview_balance
+from fer_data.balance_seeds import draw_seeds
+from fer_data.balance_settings import (
+    BALANCE_SCHEMA,
+    METHODS,
+    BalanceSettings,
+    resolve_targets,
+)
 from fer_data.dataset import Dataset
-from fer_data.emotions import find_class_name
-from fer_data.errors import SettingsError, StaleStageError
-from fer_data.operations import PRESETS, Operation, operations_to_json
+from fer_data.errors import StaleStageError
+from fer_data.operations import operations_to_json
+from fer_data.shards.index import class_weights
 
 __all__ = [
     "BALANCE_SCHEMA",
+    "METHODS",
     "BalancePlan",
     "BalanceSettings",
     "balance",
@@ -30,127 +38,125 @@ __all__ = [
     "preview_balance",
 ]
 
-BALANCE_SCHEMA = pa.schema(
-    [
-        ("parent", pa.string()),  # key of a training sample
-        ("copy", pa.int32()),  # from 1
-        ("seed", pa.uint64()),
-        ("operations", pa.string()),  # JSON, as `fer_data.operations` writes it
-    ]
-)
+_MANY_COPIES = 5  # an original: what more of them add has been seen to grow little
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BalanceSettings:
-    """How far to lift which classes, and by what.
-
-    Attributes:
-        targets: class name, or a synonym of it → training samples it shall have; None for as many
-            as `to` says, or the median class has where `to` says nothing.
-        to: lifts every smaller class: "max" to the largest class, "median" to the median class,
-            or to a number. The median is of the classes that have training samples; of an even
-            number of them the lower middle one, so that it is always the size of a class.
-        operations: what makes a copy differ from its parent.
-        max_copies: most copies of one original; a class that needs more stays below its target.
-        seed: of the choice of originals and of every copy.
-    """
-
-    targets: Mapping[str, int | None] = field(default_factory=dict)
-    to: str | int | None = None
-    operations: tuple[Operation, ...] = PRESETS["course"]
-    max_copies: int = 10
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.targets and self.to is None:
-            raise SettingsError(
-                "nothing to balance; name classes (--target disgust), "
-                "or lift all of them (--to max, median or a number)"
-            )
-        if isinstance(self.to, str) and self.to not in ("max", "median"):
-            raise SettingsError(f'to must be max, median or a number; received "{self.to}"')
-        numbers = {"to": self.to, **{f"target {name}": n for name, n in self.targets.items()}}
-        for what, number in numbers.items():
-            if isinstance(number, int) and number < 1:
-                raise SettingsError(f"{what} must be 1 or more; received {number}")
-        if not any(operation.probability > 0 for operation in self.operations):
-            raise SettingsError("no operation can fire; give at least one a probability above 0")
-        if not 1 <= self.max_copies <= 1000:
-            raise SettingsError(f"max_copies must be 1 to 1000; received {self.max_copies}")
-        if not 0 <= self.seed < 2**63:
-            raise SettingsError(f"seed must be 0 to 2**63 - 1; received {self.seed}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BalancePlan:
-    """Which copies are to be made.
+    """Which copies are to be made, and which originals left out.
 
     Attributes:
-        table: of `BALANCE_SCHEMA`, one row a copy, in the order of the data set.
+        table: of `BALANCE_SCHEMA`, one row a copy or an original left out, in the order of the
+            data set.
         before: class name → training samples.
-        after: class name → training samples and copies.
-        warnings: where a class stays below its target, and why.
+        copies: class name → copies to be made.
+        left_out: class name → originals to be left out.
+        warnings: where a class stays below its target or copies add little, and why.
     """
 
     table: pa.Table
     before: Mapping[str, int]
-    after: Mapping[str, int]
+    copies: Mapping[str, int]
+    left_out: Mapping[str, int]
     warnings: tuple[str, ...]
 
+    @property
+    def after(self) -> dict[str, int]:
+        """Class name → training samples that pack will write, copies among them."""
+        return {
+            name: number + self.copies[name] - self.left_out[name]
+            for name, number in self.before.items()
+        }
 
-def plan_balance(dataset: Dataset, settings: BalanceSettings) -> BalancePlan:
-    """The copies that lift the classes to their targets; nothing is written.
+    @property
+    def class_weights(self) -> dict[str, dict[str, float]]:
+        """Class weights before ("original") and after balancing ("balanced"), as pack has them."""
+        return {
+            "original": class_weights(self.before),
+            "balanced": class_weights(self.after),
+        }
+
+    @property
+    def summary(self) -> str:
+        """What is planned, in a few words."""
+        copies, left_out = sum(self.copies.values()), sum(self.left_out.values())
+        parts = [f"{copies:,} copies"] * bool(copies) + [f"{left_out:,} left out"] * bool(left_out)
+        return ", ".join(parts) or "class weights alone"
+
+
+def plan_balance(
+    dataset: Dataset, settings: BalanceSettings, *, workers: int | None = None
+) -> BalancePlan:
+    """What brings the classes to their targets; nothing is written.
+
+    Args:
+        dataset: split.
+        settings: see `BalanceSettings`.
+        workers: processes that try the copies; default: as many as pay.
 
     Raises:
-        SettingsError: a class is unknown, has no training sample, or has more than its target.
+        UnknownNameError: a class is unknown.
+        SettingsError: a class has no training sample, or lies beyond its target already.
         MissingStageError: the data set has not been split.
         StaleStageError: the split no longer fits the data set.
     """
-    parents = _training_keys(dataset)
-    before = {name: len(keys) for name, keys in parents.items()}
-    targets = _resolve_targets(before, settings)
-    warnings = []
-    rows: list[tuple[str, int]] = []
-    after = dict(before)
-    for name, target in targets.items():
-        most = before[name] * settings.max_copies
-        needed = target - before[name]
-        if needed > most:
-            warnings.append(
-                f"{name}: {before[name] + most:,} training samples instead of {target:,}, because "
-                f"one original is copied at most {settings.max_copies} times (--max-copies)"
-            )
-        rows += _spread(parents[name], min(needed, most), settings.seed)
-        after[name] += min(needed, most)
+    keys = _training_keys(dataset)
+    before = {name: len(mine) for name, mine in keys.items()}
+    none = dict.fromkeys(before, 0)
+    if settings.method == "weights":
+        table = BALANCE_SCHEMA.empty_table()
+        return BalancePlan(table=table, before=before, copies=none, left_out=none, warnings=())
+    targets = resolve_targets(before, settings)
+    if settings.method == "undersample":
+        rows = [row for name in targets for row in _leave_out(keys[name], targets[name], settings)]
+        left_out = none | {name: before[name] - target for name, target in targets.items()}
+        table = _table(rows)
+        return BalancePlan(table=table, before=before, copies=none, left_out=left_out, warnings=())
+    copies, warnings = _count_copies(before, targets, settings)
+    numbers = {
+        key: number
+        for name, needed in copies.items()
+        for key, number in _spread(keys[name], needed, settings.seed).items()
+    }
+    seeds, same = draw_seeds(dataset, numbers, settings.operations, settings.seed, workers=workers)
+    if same:
+        warnings.append(
+            f"{len(same):,} copies show the same picture as their original or another copy of it, "
+            f"for example {same[0]}: the operations have no more different ones to give; name more "
+            "operations or larger magnitudes (--operations), or filter blank pictures out"
+        )
+    text = operations_to_json(settings.operations)
+    rows = [
+        (key, copy, seed, text)
+        for key in numbers
+        for copy, seed in enumerate(seeds.get(key, ()), start=1)
+    ]
     for warning in warnings:
         _log.warning(warning)
-    table = _plan_table(rows, settings)
-    return BalancePlan(table=table, before=before, after=after, warnings=tuple(warnings))
+    return BalancePlan(
+        table=_table(rows),
+        before=before,
+        copies=none | copies,
+        left_out=none,
+        warnings=tuple(warnings),
+    )
 
 
-def balance(dataset: Dataset, settings: BalanceSettings) -> tuple[Dataset, BalancePlan]:
-    """The data set with its balance planned and published, and the plan.
-
-    Raises:
-        SettingsError: a class is unknown, has no training sample, or has more than its target.
-        MissingStageError: the data set has not been split.
-        StaleStageError: the split no longer fits the data set.
-    """
-    plan = plan_balance(dataset, settings)
-    asked = {
-        "targets": dict(sorted(settings.targets.items())),
-        "to": settings.to,
-        "operations": [dataclasses.asdict(operation) for operation in settings.operations],
-        "max_copies": settings.max_copies,
-        "seed": settings.seed,
-    }
+def balance(
+    dataset: Dataset, settings: BalanceSettings, *, workers: int | None = None
+) -> tuple[Dataset, BalancePlan]:
+    """The data set with its balance planned and published, and the plan; see `plan_balance`."""
+    plan = plan_balance(dataset, settings, workers=workers)
     counts = {
         "before": dict(plan.before),
-        "copies": {name: plan.after[name] - n for name, n in plan.before.items()},
-        "after": dict(plan.after),
+        "left_out": dict(plan.left_out),
+        "copies": dict(plan.copies),
+        "after": plan.after,
     }
-    done = dataset.publish("balance", plan.table, settings=asked, counts=counts, inputs=["split"])
+    done = dataset.publish(
+        "balance", plan.table, settings=settings.to_json(), counts=counts, inputs=["split"]
+    )
     return done, plan
 
 
@@ -170,66 +176,48 @@ def _training_keys(dataset: Dataset) -> dict[str, list[str]]:
     }
 
 
-def _resolve_targets(before: Mapping[str, int], settings: BalanceSettings) -> dict[str, int]:
-    """Class name → training samples it shall have, in the order of the classes."""
-    sizes = sorted(n for n in before.values() if n > 0)
-    if not sizes:
-        raise SettingsError("no class has a training sample; nothing can be balanced")
-    common = settings.to if settings.to is not None else "median"
-    if isinstance(common, str):
-        common = {"median": sizes[(len(sizes) - 1) // 2], "max": sizes[-1]}[common]
-    named = _named_targets(tuple(before), settings)
-    targets: dict[str, int] = {}
-    for name, present in before.items():
-        target = named.get(name)
-        wanted = target if target is not None else common
-        if name in named and wanted < present:
-            raise SettingsError(
-                f"{name}: has {present:,} training samples already, target {wanted:,}; give it a "
-                f"larger number (--target {name}={present + 1} or more), or leave it out"
+def _count_copies(
+    before: Mapping[str, int], targets: Mapping[str, int], settings: BalanceSettings
+) -> tuple[dict[str, int], list[str]]:
+    """Class name → copies to be made, and what has to be said of them."""
+    copies: dict[str, int] = {}
+    warnings: list[str] = []
+    for name, target in targets.items():
+        most = before[name] * settings.max_copies
+        copies[name] = min(target - before[name], most)
+        if target - before[name] > most:
+            warnings.append(
+                f"{name}: {before[name] + most:,} training samples instead of {target:,}, because "
+                f"one original is copied at most {settings.max_copies} times (--max-copies)"
             )
-        if present == 0 and (name in named or settings.to is not None):
-            raise SettingsError(
-                f"{name}: has no training sample to copy; add some, or name the classes to lift "
-                "without it (--target)"
+        if copies[name] > before[name] * _MANY_COPIES:
+            warnings.append(
+                f"{name}: {copies[name] / before[name]:.1f} copies of each original on average; "
+                f"beyond {_MANY_COPIES} they add little that is new, and a network learns the "
+                f"{before[name]:,} originals by heart: more originals, a lower target or class "
+                "weights help more"
             )
-        if name in named or (settings.to is not None and wanted > present):
-            targets[name] = wanted
-    return targets
+    return copies, warnings
 
 
-def _named_targets(
-    class_names: tuple[str, ...], settings: BalanceSettings
-) -> dict[str, int | None]:
-    """The settings' targets under the classes' own names."""
-    asked_as: dict[str, str] = {}
-    for asked in settings.targets:
-        name = find_class_name(asked, class_names)
-        if name in asked_as:
-            raise SettingsError(
-                f'targets "{asked_as[name]}" and "{asked}" are one class, {name}; name it once'
-            )
-        asked_as[name] = asked
-    return {name: settings.targets[asked] for name, asked in asked_as.items()}
-
-
-def _spread(keys: list[str], num_copies: int, seed: int) -> list[tuple[str, int]]:
-    """(parent, copy number) of `num_copies` copies, spread evenly over the originals."""
+def _spread(keys: list[str], num_copies: int, seed: int) -> dict[str, int]:
+    """Key → copies of it, `num_copies` in all, spread evenly over the originals."""
     each, extra = divmod(num_copies, len(keys))
     chosen = set(sorted(keys, key=lambda key: _hash("extra", seed, key))[:extra])
-    return [(key, n) for key in keys for n in range(1, each + 1 + (key in chosen))]
+    return {key: each + (key in chosen) for key in keys}
 
 
-def _plan_table(rows: list[tuple[str, int]], settings: BalanceSettings) -> pa.Table:
-    seeds = [
-        int.from_bytes(_hash("copy", settings.seed, f"{parent}#{copy}")) for parent, copy in rows
-    ]
-    columns = [
-        [parent for parent, _ in rows],
-        [copy for _, copy in rows],
-        seeds,
-        [operations_to_json(settings.operations)] * len(rows),
-    ]
+def _leave_out(
+    keys: list[str], target: int, settings: BalanceSettings
+) -> list[tuple[str, int, int, str]]:
+    """Rows of the originals that are left out, so that `target` of them stay."""
+    order = sorted(keys, key=lambda key: _hash("stay", settings.seed, key))
+    out = set(order[target:])
+    return [(key, 0, 0, "") for key in keys if key in out]
+
+
+def _table(rows: list[tuple[str, int, int, str]]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [()] * len(BALANCE_SCHEMA)
     arrays = [pa.array(c, f.type) for c, f in zip(columns, BALANCE_SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=BALANCE_SCHEMA)
 

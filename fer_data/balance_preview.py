@@ -18,6 +18,7 @@ from fer_data.files import write_file
 from fer_data.operations import operations_from_json
 
 _SCALE = 2
+_GAP = 4  # white columns between an original and its copies
 
 
 def preview_balance(dataset: Dataset, table: pa.Table, path: Path, *, num_parents: int = 8) -> int:
@@ -45,15 +46,17 @@ def preview_balance(dataset: Dataset, table: pa.Table, path: Path, *, num_parent
 
 
 def _preview_rows(dataset: Dataset, table: pa.Table, number: int) -> Iterator[NDArray[np.uint8]]:
-    """An original and its copies side by side: uint8 array of shape (H, W * (copies + 1), C)."""
-    parents = pc.unique(table["parent"]).to_pylist()
+    """An original and its copies side by side: uint8 array of shape (H, width, C)."""
+    copies_planned = table.filter(pc.greater(table["copy"], 0))
+    parents = pc.unique(copies_planned["parent"]).to_pylist()
     samples = dataset.samples(["key"])
     picked = np.unique(np.linspace(0, len(parents) - 1, min(number, len(parents)), dtype=int))
     for parent in (parents[p] for p in picked):
         place = samples.slice(pc.index(samples["key"], parent).as_py(), 1).to_pylist()[0]
         original = np.asarray(dataset.pixels(place["block"])[place["row"]])
-        plan = table.filter(pc.equal(table["parent"], parent))
+        plan = copies_planned.filter(pc.equal(copies_planned["parent"], parent))
         operations = operations_from_json(plan["operations"][0].as_py())
         originals = np.repeat(original[np.newaxis], len(plan), axis=0)
         copies = augment_images(originals, operations, plan["seed"].to_pylist())
-        yield np.concatenate([original, *copies], axis=1)
+        gap = np.full((len(original), _GAP, original.shape[2]), 255, np.uint8)
+        yield np.concatenate([original, gap, *copies], axis=1)

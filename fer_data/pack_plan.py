@@ -12,8 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fer_data.dataset import Dataset
-from fer_data.errors import DatasetError, LeakageError, StaleStageError
+from fer_data.errors import DatasetError, StaleStageError
+from fer_data.pack_balance import read_balance
+from fer_data.pack_leakage import find_leakage
 from fer_data.shards.index import SPLITS, ClassCount
+from fer_data.split_groups import GROUP_COLUMNS, join_samples
 
 #: One row a sample of a shard. `parent` and `operations` are empty for originals, `seed` is 0.
 PACKED_SCHEMA = pa.schema(
@@ -38,7 +41,7 @@ class PackPlan:
     Attributes:
         samples: split → table of `PACKED_SCHEMA`, in the order of the shards; only splits that
             have samples.
-        counts: split → class name → originals and copies.
+        counts: split → class name → originals, copies and originals left out.
         leakage: as the shard index has it.
     """
 
@@ -56,7 +59,8 @@ def plan_pack(dataset: Dataset, seed: int) -> PackPlan:
     Raises:
         MissingStageError: the data set has not been split.
         StaleStageError: a stage no longer fits the one before it.
-        LeakageError: one image, or an image and its copy, would stand in two splits.
+        LeakageError: one image, an image and its copy, or samples that split was asked to keep
+            together would stand in two splits.
     """
     for stage in ("split", "balance"):
         if stage in dataset.info.stages and dataset.is_stale(stage):
@@ -65,9 +69,13 @@ def plan_pack(dataset: Dataset, seed: int) -> PackPlan:
                 f"run `ferdata {stage}` again"
             )
     kept = _kept_samples(dataset)
-    leakage = find_leakage(kept)
+    balanced = read_balance(dataset, kept)
+    is_left_out = pc.is_in(kept["key"], value_set=balanced.left_out)
+    left_out, kept = kept.filter(is_left_out), kept.filter(pc.invert(is_left_out))
+    group_by = dataset.stage("split").settings.get("group_by", ())
+    leakage = find_leakage(kept, join_samples(dataset, kept, group_by))
     originals = _originals(kept, dataset.class_names)
-    copies = _copies(dataset, originals, kept["placed"])
+    copies = _copies(balanced.copies, originals)
     samples: dict[str, pa.Table] = {}
     for split in SPLITS:
         table = originals.filter(pc.equal(kept["placed"], split))
@@ -82,47 +90,18 @@ def plan_pack(dataset: Dataset, seed: int) -> PackPlan:
             f"{dataset.dir}: {len(twice)} keys stand for several samples, for example "
             f'"{twice[0]["values"]}"; run `ferdata balance` again'
         )
-    counts = {split: _count(table, dataset.class_names) for split, table in samples.items()}
+    none = left_out.slice(0, 0)
+    counts = {
+        split: _count(table, left_out if split == "train" else none, dataset.class_names)
+        for split, table in samples.items()
+    }
     return PackPlan(samples=samples, counts=counts, leakage=leakage)
-
-
-def find_leakage(kept: pa.Table) -> dict[str, Any]:
-    """How many groups of identical images the official splits put into several splits.
-
-    Args:
-        kept: columns `key`, `split` (as the source gives it), `placed` and `pixel_sha256`.
-
-    Raises:
-        LeakageError: a group stands in a split in which its source puts none of it.
-    """
-    codes = pc.dictionary_encode(kept["pixel_sha256"].combine_chunks()).indices.to_numpy()
-    placed = pc.index_in(kept["placed"], value_set=pa.array(SPLITS)).to_numpy()
-    official = pc.fill_null(pc.equal(kept["split"], kept["placed"]), False).to_numpy()
-    bits = np.left_shift(1, placed)
-    held = np.zeros(codes.max(initial=-1) + 1, np.int64)
-    held_officially = np.zeros_like(held)
-    np.bitwise_or.at(held, codes, bits)
-    np.bitwise_or.at(held_officially, codes[official], bits[official])
-    leaking = (held & (held - 1)) != 0  # more than one split
-    wrong = leaking & (held != held_officially)
-    if wrong.any():
-        rows = np.flatnonzero(codes == np.flatnonzero(wrong)[0])
-        other = next(row for row in rows if placed[row] != placed[rows[0]])
-        pair = kept.select(["key", "placed"]).take([rows[0], other]).to_pylist()
-        raise LeakageError(
-            f"{wrong.sum()} images stand in two splits, for example {pair[0]['key']} "
-            f"({pair[0]['placed']}) and {pair[1]['key']} ({pair[1]['placed']}); "
-            "run `ferdata split` again"
-        )
-    numbers = np.bincount(placed[leaking[codes]], minlength=len(SPLITS))
-    samples = {split: int(n) for split, n in zip(SPLITS, numbers, strict=True) if n}
-    return {"groups": int(leaking.sum()), "samples": samples}
 
 
 def _kept_samples(dataset: Dataset) -> pa.Table:
     """The samples that the split keeps, in data-set order, and where it has `placed` them."""
     split = dataset.table("split")
-    samples = dataset.kept_samples(["key", "label", "split", "pixel_sha256", "votes"])
+    samples = dataset.kept_samples(["label", "split", "votes", *GROUP_COLUMNS])
     rows = pc.index_in(samples["key"], value_set=split["key"].combine_chunks())
     if len(split) == 0 or len(rows) - rows.null_count != len(split):
         raise DatasetError(
@@ -171,20 +150,9 @@ def _votes(votes: pa.ChunkedArray, class_names: tuple[str, ...]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel()))
 
 
-def _copies(dataset: Dataset, originals: pa.Table, placed: pa.ChunkedArray) -> pa.Table:
+def _copies(plan: pa.Table, originals: pa.Table) -> pa.Table:
     """The planned copies in the form of `PACKED_SCHEMA`."""
-    if "balance" not in dataset.info.stages:
-        return PACKED_SCHEMA.empty_table()
-    plan = dataset.table("balance")
     rows = pc.index_in(plan["parent"], value_set=originals["key"].combine_chunks())
-    homes = pc.fill_null(placed.take(rows), "no split")
-    outside = plan.append_column("home", homes).filter(pc.not_equal(homes, "train"))
-    if len(outside):
-        first = outside.slice(0, 1).to_pylist()[0]
-        raise LeakageError(
-            f"{len(outside):,} planned copies have a parent outside train, for example copy "
-            f"{first['copy']} of {first['parent']} ({first['home']}); run `ferdata balance` again"
-        )
     numbers = pc.cast(plan["copy"], pa.string())
     parents = originals.take(rows)
     columns = {
@@ -204,15 +172,19 @@ def _shuffled(table: pa.Table, seed: int) -> pa.Table:
     return table.take(pa.array(sorted(range(len(keys)), key=hashes.__getitem__), pa.int64()))
 
 
-def _count(table: pa.Table, class_names: tuple[str, ...]) -> dict[str, ClassCount]:
+def _count(
+    table: pa.Table, left_out: pa.Table, class_names: tuple[str, ...]
+) -> dict[str, ClassCount]:
     labels = table["label"].to_numpy()
     augmented = pc.not_equal(table["parent"], "").to_numpy()
-    num_classes = len(class_names)
-    originals = np.bincount(labels[~augmented], minlength=num_classes)
-    copies = np.bincount(labels[augmented], minlength=num_classes)
+    out = pc.index_in(left_out["label"], value_set=pa.array(class_names)).to_numpy()
+    numbers = [
+        np.bincount(rows, minlength=len(class_names)).tolist()
+        for rows in (labels[~augmented], labels[augmented], out)
+    ]
     return {
-        name: ClassCount(original=int(original), augmented=int(copied))
-        for name, original, copied in zip(class_names, originals, copies, strict=True)
+        name: ClassCount(original=original, augmented=copied, left_out=gone)
+        for name, original, copied, gone in zip(class_names, *numbers, strict=True)
     }
 
 

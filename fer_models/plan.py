@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from fer_data.errors import SettingsError
 from fer_data.shards.index import ShardIndex, read_index
 from fer_models.settings import TrainSettings
 from fer_models.zoo import find_network
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +107,30 @@ def plan_training(shards_dir: Path, settings: TrainSettings) -> TrainPlan:
 
 
 def _choose_class_weights(index: ShardIndex, wanted: str) -> tuple[str, str]:
+    """Which class weights, and a sentence on why; warns where they count a balance twice."""
+    train = index.counts["train"].values()
+    augmented, left_out = (sum(getattr(c, n) for c in train) for n in ("augmented", "left_out"))
+    parts = [f"hold {augmented:,} augmented samples"] * bool(augmented)
+    parts += [f"leave {left_out:,} originals out"] * bool(left_out)
+    how = " and ".join(parts)
+    if wanted == "original" and how:
+        note = (
+            f"Warning: class weights original, as asked, on shards that {how}: small classes are "
+            "balanced twice, by samples and by weights, and will be predicted too often; "
+            "--class-weights balanced counts them once."
+        )
+        _log.warning(note.removeprefix("Warning: "))
+        return wanted, note
     if wanted != "auto":
         return wanted, f"Class weights: {wanted}, as asked."
-    if any(count.augmented for count in index.counts["train"].values()):
-        return "balanced", "Class weights: balanced, because the shards hold augmented samples."
+    if how:
+        return "balanced", f"Class weights: balanced, because the shards {how}."
+    method = index.lineage.get("balance", {}).get("settings", {}).get("method")
+    if method == "weights":
+        return "original", (
+            "Class weights: original, because `ferdata balance --method weights` left the balance "
+            "to them."
+        )
     return "original", "Class weights: original, because the shards hold no augmented samples."
 
 

@@ -70,7 +70,7 @@ class ClassMapping(click.ParamType[Any]):
 
 
 class Target(click.ParamType[Any]):
-    """A class to lift, typed as "disgust" or "disgust=4000"."""
+    """A class to balance, typed as "disgust" or "disgust=4000"."""
 
     name = "class[=n]"
 
@@ -87,19 +87,19 @@ class Target(click.ParamType[Any]):
 
 
 class Level(click.ParamType[Any]):
-    """How far to lift every class: "max", "median" or a number."""
+    """The size to bring every class to: "min", "median", "max" or a number."""
 
-    name = "max|median|n"
+    name = "min|median|max|n"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str | int:
         """The word or the number."""
         text = str(value)
-        if text in ("max", "median"):
+        if text in ("min", "median", "max"):
             return text
         if not text.isdecimal():
-            self.fail(f"{text!r}; expected max, median or a number", param, ctx)
+            self.fail(f"{text!r}; expected min, median, max or a number", param, ctx)
         return int(text)
 
 

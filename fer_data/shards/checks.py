@@ -145,13 +145,14 @@ def check_totals(index: ShardIndex, facts: Facts) -> Iterator[Problem]:
             numbers = [said.original, said.augmented] if said is not None else [0, 0]
             if numbers != found:
                 yield differs(f"counts of {name} in {split} (original, augmented)", numbers, found)
+    yield from _check_left_out(index, facts)
     names = enumerate(index.class_names)
     train = {
         name: [facts.counts["train", label, augmented] for augmented in (False, True)]
         for label, name in names
     }
     for which, counts in (
-        ("original", {name: numbers[0] for name, numbers in train.items()}),
+        ("original", {n: numbers[0] + _left_out(index, n) for n, numbers in train.items()}),
         ("balanced", {name: sum(numbers) for name, numbers in train.items()}),
     ):
         weights = class_weights(counts) if any(counts.values()) else {}
@@ -174,5 +175,43 @@ def check_totals(index: ShardIndex, facts: Facts) -> Iterator[Problem]:
     leaking = [splits for splits in facts.images.values() if len(splits) > 1]
     held = sum(leaking, Counter[str]())
     leakage = {"groups": len(leaking), "samples": {s: held[s] for s in SPLITS if s in held}}
-    if dict(index.leakage) != leakage:
+    # what the index says of near pictures cannot be seen in the shards
+    if any(index.leakage.get(name) != found for name, found in leakage.items()):
         yield differs("leakage (identical images in several splits)", index.leakage, leakage)
+
+
+def _left_out(index: ShardIndex, name: str, split: str = "train") -> int:
+    """Originals of a class that the index says are kept out of the shards."""
+    count = index.counts.get(split, {}).get(name)
+    return count.left_out if count is not None else 0
+
+
+def _check_left_out(index: ShardIndex, facts: Facts) -> Iterator[Problem]:
+    """What the index says of samples that are not in the shards, against its lineage."""
+    lineage = index.lineage.get("balance")
+    if lineage is not None and "split" not in index.lineage:
+        yield Problem(
+            file=INDEX_NAME,
+            what="lineage has balance but no split: an image and its copy may stand in two splits; "
+            "run `ferdata split`, `ferdata balance` and `ferdata pack` again",
+        )
+    counts = lineage["counts"] if lineage is not None else {}
+    for split in SPLITS:
+        for label, name in enumerate(index.class_names):
+            said = _left_out(index, name, split)
+            planned = counts.get("left_out", {}).get(name, 0) if split == "train" else 0
+            if said != planned:
+                yield Problem(
+                    file=INDEX_NAME,
+                    what=f"counts of {name} in {split} says {said} left out; its lineage says "
+                    f"{planned}; {AGAIN}",
+                )
+            elif split == "train" and "before" in counts:
+                found = facts.counts[split, label, False] + said
+                before = counts["before"].get(name, 0)
+                if found != before:
+                    yield Problem(
+                        file=INDEX_NAME,
+                        what=f"lineage says {before} training samples of {name} before balancing; "
+                        f"the shards and what is left out make {found}; {AGAIN}",
+                    )

@@ -129,6 +129,7 @@ def _balance(index: ShardIndex) -> list[dict[str, Any]]:
             "class_name": name,
             "original": count.original,
             "augmented": count.augmented,
+            "left_out": count.left_out,
             "total": count.total,
             "original_share": count.original / most,
             "augmented_share": count.augmented / most,

@@ -102,6 +102,36 @@ def test_every_stage_says_counts_that_add_up(work: Path) -> None:
     assert {"ingest", "filter", "split", "balance", "pack"} <= set(done)
 
 
+def test_balance_leaves_out_or_weighs_as_told(work: Path) -> None:
+    result_of(work, "ingest")
+    balance = result_of(work, "balance", "--method", "undersample", "--to", "min")
+    assert len(set(balance["after"].values())) == 1
+    assert balance["copies"] == 0
+    pack = result_of(work, "pack")
+    assert pack["samples"]["train"] == sum(balance["after"].values())
+    index = json.loads((work / "shards" / "index.json").read_text())
+    left_out = {name: count["left_out"] for name, count in index["counts"]["train"].items()}
+    assert left_out == balance["left_out"]
+    assert index["class_weights"] == balance["class_weights"]
+    assert run(work, "verify", "shards").returncode == 0
+    done = run(work, "balance", "--method", "weights", "--preview", "copies.png")
+    assert "There are no copies to draw: no copies.png." in done.stdout
+    assert not (work / "copies.png").exists()
+
+
+def test_balance_takes_operations_from_a_file(work: Path) -> None:
+    result_of(work, "ingest")
+    (work / "mine.toml").write_text('[[operation]]\nname = "shear"\nprobability = 0.5\n')
+    result_of(work, "balance", "--to", "max", "--operations", "mine.toml")
+    text = (work / "dataset" / "dataset.json").read_text()
+    assert json.loads(text)["stages"]["balance"]["settings"]["operations"][0]["name"] == "shear"
+    (work / "mine.toml").write_text('[[operation]]\nname = "sheer"\n')
+    done = run(work, "balance", "--to", "max", "--operations", "mine.toml")
+    assert done.returncode == 2
+    assert 'mine.toml, line 2: unknown operation "sheer"' in done.stderr
+    assert 'Did you mean "shear"?' in done.stderr
+
+
 def test_a_changed_mind_is_carried_through(work: Path) -> None:
     result_of(work, "balance", "--target", "disgust")
     result_of(work, "split", "--seed", "5")
@@ -153,6 +183,28 @@ def test_a_dry_run_writes_nothing(work: Path) -> None:
     assert (work / "dataset" / "dataset.json").read_bytes() == before
 
 
+def test_folds_go_through_the_whole_line(work: Path) -> None:
+    first = result_of(work, "split", "--folds", "3", "--group-by", "none")
+    assert sorted(sum(c.values()) for c in first["folds"].values()) == [25, 25, 26]
+    done = run(work, "split", "--folds", "3", "--fold", "2")
+    assert done.returncode == 0, done.stderr
+    assert "3 folds" in done.stdout
+    assert "disgust" in done.stdout
+    packed = result_of(work, "pack")
+    assert set(packed["samples"]) == {"train", "validation"}
+    assert sum(packed["samples"].values()) == 76
+
+
+def test_split_says_how_close_it_came(work: Path) -> None:
+    done = run(work, "split")
+    assert "disgust: 66.7% in train where 80.0% was asked for; one of its 6 samples" in done.stdout
+    found = result_of(work, "split")
+    told = {(each["class_name"], each["part"]) for each in found["off_ratio"]}
+    assert ("disgust", "train") in told
+    assert found["reached"]["train"]["happiness"] == 0.8
+    assert found["official"] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
@@ -160,10 +212,18 @@ def test_a_dry_run_writes_nothing(work: Path) -> None:
         (["balance", "--target", "joyful"], 2, 'Did you mean "happiness"?'),
         (["balance", "--target", "disgust=many"], 2, "as in disgust=4000"),
         (["balance"], 2, "name classes (--target disgust)"),
+        (["balance", "--to", "most"], 2, "expected min, median, max or a number"),
+        (["balance", "--to", "max", "--operations", "corse"], 2, 'Did you mean "course"?'),
+        (["balance", "--method", "weights", "--to", "max"], 2, "weights takes no targets"),
         (["balance", "--targt", "x"], 2, "Did you mean one of: '--dataset', '--target'?"),
         (["ingst"], 2, 'Did you mean "ingest"?'),
         (["ingest", "nowhere"], 1, "nowhere: no such file or folder; expected a folder"),
         (["split", "--ratios", "half"], 2, "for example 80/10/10"),
+        (["split", "--folds", "3", "--ratios", "80/10/10"], 2, "exclude each other"),
+        (["split", "--fold", "2"], 2, "give both"),
+        (["split", "--folds", "3", "--fold", "4"], 2, "fold must be 1 to 3"),
+        (["split", "--folds", "10"], 2, "class disgust has 6 groups of samples"),
+        (["split", "--group-by", "age"], 2, 'no sample has an attribute "age"'),
         (["filter", "--relfcs", "7"], 2, "the threshold of relfcs must be 0 to 1"),
         (["ingest", "raw", "--max-rejected", "lots"], 2, "expected for example 5% or 0.05"),
         (["split", "-d", "elsewhere"], 1, "elsewhere: no data set there; make one with"),

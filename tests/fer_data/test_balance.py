@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from fer_data.balance import BalanceSettings, balance, plan_balance, preview_balance
+from fer_data.balance_settings import resolve_targets
 from fer_data.dataset import Dataset
 from fer_data.errors import MissingStageError, SettingsError, StaleStageError, UnknownNameError
 from fer_data.operations import PRESETS, Operation
@@ -38,12 +39,10 @@ def test_target_without_number_is_the_median_class(dataset: Dataset) -> None:
 
 
 def test_fer2013_lifts_disgust_to_4097() -> None:
-    from fer_data.balance import _resolve_targets
-
     names = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
     before = dict(zip(names, [3995, 436, 4097, 7215, 4830, 3171, 4965], strict=True))
     settings = BalanceSettings(targets={"disgust": None})
-    assert _resolve_targets(before, settings) == {"disgust": 4097}
+    assert resolve_targets(before, settings) == {"disgust": 4097}
 
 
 @pytest.mark.parametrize(
@@ -139,11 +138,98 @@ def test_balance_publishes_its_own_table_and_nothing_else(make_dataset: MakeData
     assert repeated.fingerprint("balance") == again.fingerprint("balance")
 
 
+def test_many_copies_of_each_original_are_warned_of(dataset: Dataset) -> None:
+    plan = plan_balance(dataset, BalanceSettings(targets={"disgust": 20}))
+    assert plan.warnings == (
+        "disgust: 5.7 copies of each original on average; beyond 5 they add little that is new, "
+        "and a network learns the 3 originals by heart: more originals, a lower target or class "
+        "weights help more",
+    )
+    assert plan_balance(dataset, BalanceSettings(targets={"disgust": 18})).warnings == ()
+
+
+def test_operations_without_enough_pictures_are_warned_of(dataset: Dataset) -> None:
+    flip = (Operation(name="flip"),)
+    plan = plan_balance(dataset, BalanceSettings(targets={"disgust": 8}, operations=flip))
+    (warning,) = plan.warnings
+    assert warning.startswith("2 copies show the same picture as their original or another copy")
+    assert len(plan.table) == 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "after"),
+    [
+        ({}, {"anger": 3, "disgust": 3, "happiness": 3, "sadness": 3}),
+        ({"to": "median"}, {"anger": 12, "disgust": 3, "happiness": 12, "sadness": 12}),
+        ({"to": 15}, {"anger": 15, "disgust": 3, "happiness": 15, "sadness": 12}),
+        ({"targets": {"happy": None}}, {"anger": 20, "disgust": 3, "happiness": 12, "sadness": 12}),
+        (
+            {"to": 15, "targets": {"joy": 25, "sad": 12}},
+            {"anger": 15, "disgust": 3, "happiness": 25, "sadness": 12},
+        ),
+    ],
+)
+def test_undersampling_leaves_out_what_is_above_the_targets(
+    dataset: Dataset, settings: dict[str, object], after: dict[str, int]
+) -> None:
+    asked = BalanceSettings(method="undersample", **settings)  # type: ignore[arg-type]
+    plan = plan_balance(dataset, asked)
+    assert plan.after == after
+    assert plan.left_out == {name: n - after[name] for name, n in plan.before.items()}
+    rows = plan.table.to_pylist()
+    assert Counter(row["parent"].split("/")[2] for row in rows) == Counter(plan.left_out)
+    assert {(row["copy"], row["seed"], row["operations"]) for row in rows} == {(0, 0, "")}
+    assert all(row["parent"].startswith("src/train/") for row in rows)
+    assert not any(plan.copies.values())
+
+
+def test_who_is_left_out_depends_on_the_seed_and_little_on_other_samples(
+    make_dataset: MakeDataset,
+) -> None:
+    def stays(number: int, seed: int = 0) -> set[str]:
+        dataset = make_dataset({"train": {"anger": number, "fear": 2}}, name=f"of-{number}")
+        settings = BalanceSettings(method="undersample", targets={"anger": 20}, seed=seed)
+        out = set(plan_balance(dataset, settings).table["parent"].to_pylist())
+        return {f"src/train/anger/{n:03d}é.png" for n in range(number)} - out
+
+    assert stays(40) == stays(40)
+    assert stays(40) != stays(40, seed=1)
+    assert len(stays(40) & stays(42)) >= 18  # two more can take two places at most
+
+
+def test_weights_plan_nothing_and_say_so(make_dataset: MakeDataset) -> None:
+    done, plan = balance(make_dataset(COUNTS), BalanceSettings(method="weights"))
+    assert len(plan.table) == 0
+    assert plan.after == plan.before
+    assert plan.summary == "class weights alone"
+    assert done.stage("balance").settings["method"] == "weights"
+    weights = plan.class_weights
+    assert weights["original"] == weights["balanced"]
+    assert weights["original"]["disgust"] == pytest.approx(66 / (4 * 3))
+
+
+def test_settings_survive_json(make_dataset: MakeDataset) -> None:
+    settings = BalanceSettings(targets={"sad": 14, "disgust": None}, to="max", seed=3)
+    done, plan = balance(make_dataset(COUNTS), settings)
+    again = BalanceSettings.from_json(done.stage("balance").settings)
+    assert again == settings
+    assert plan_balance(done, again) == plan
+    old = {name: v for name, v in settings.to_json().items() if name != "method"}
+    assert BalanceSettings.from_json(old) == settings  # planned before there were methods
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({}, "nothing to balance; name classes"),
-        ({"to": "mean"}, 'to must be max, median or a number; received "mean"'),
+        ({"to": "mean"}, 'to must be max, median or a number to augment; received "mean"'),
+        ({"to": "min"}, 'to must be max, median or a number to augment; received "min"'),
+        (
+            {"method": "undersample", "to": "max"},
+            'to must be min, median or a number to undersample; received "max"',
+        ),
+        ({"method": "weights", "to": "max"}, "the method weights takes no targets"),
+        ({"method": "smote"}, 'unknown method "smote"; expected one of augment, undersample'),
         ({"to": 0}, "to must be 1 or more; received 0"),
         ({"targets": {"fear": -3}}, "target fear must be 1 or more; received -3"),
         ({"to": "max", "max_copies": 0}, "max_copies must be 1 to 1000; received 0"),
@@ -156,7 +242,7 @@ def test_balance_publishes_its_own_table_and_nothing_else(make_dataset: MakeData
     ],
 )
 def test_wrong_settings_are_refused(settings: dict[str, object], message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
+    with pytest.raises((SettingsError, UnknownNameError), match=message):
         BalanceSettings(**settings)  # type: ignore[arg-type]
 
 
@@ -173,6 +259,15 @@ def test_wrong_settings_are_refused(settings: dict[str, object], message: str) -
         ),
         ({"targets": {"fear": 10}}, "fear: has no training sample to copy"),
         ({"to": "max"}, "fear: has no training sample to copy"),
+        (
+            {"method": "undersample", "targets": {"anger": 25}},
+            "anger: has 20 training samples only, target 25; give it a smaller number "
+            r"\(--target anger=20 or less\), or lift it with --method augment",
+        ),
+        (
+            {"method": "undersample", "targets": {"fear": 2}},
+            "fear: has no training sample to leave out",
+        ),
     ],
 )
 def test_targets_that_cannot_be_met_are_refused(
@@ -213,7 +308,9 @@ def test_preview_shows_originals_beside_their_copies(
     plan = plan_balance(dataset, settings)
     assert preview_balance(dataset, plan.table, tmp_path / "new" / "preview.png") == 3
     sheet = np.asarray(Image.open(tmp_path / "new" / "preview.png"))
-    assert sheet.shape[:2] == (2 * 3 * 24, 2 * 3 * 24)  # 3 originals, 2 copies each, twice as large
+    # 3 originals, 2 copies each, a gap of 4 between them, twice as large
+    assert sheet.shape[:2] == (2 * 3 * 24, 2 * (3 * 24 + 4))
+    assert (sheet[:, 48:56] == 255).all()
     first = np.asarray(dataset.pixels(0)[20]).squeeze()
     np.testing.assert_array_equal(sheet[:48:2, :48:2], first)
     empty = pa.table({name: [] for name in plan.table.column_names}, plan.table.schema)

@@ -226,7 +226,7 @@ def test_class_weights_follow_the_augmented_samples(make_shards, tmp_path):
         train.train(folder, tmp_path / str(augmented), choose(epochs=1), events.append)
         notes[augmented] = events[0].notes[0]
     assert notes[0].startswith("Class weights: original, because")
-    assert notes[3].startswith("Class weights: balanced, because")
+    assert notes[3].startswith("Class weights: balanced, because the shards hold")
 
 
 def test_the_network_learns(make_shards, tmp_path):
