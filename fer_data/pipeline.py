@@ -10,12 +10,15 @@ from pathlib import Path
 from fer_data.balance import BalancePlan, BalanceSettings, balance, plan_balance
 from fer_data.dataset import Dataset
 from fer_data.duplicates import find_duplicates
+from fer_data.errors import SettingsError
 from fer_data.filter import FilterReport, filter_samples, plan_filter
 from fer_data.filter_settings import FilterSettings, default_filter
-from fer_data.operations import Operation
+from fer_data.ingest import ingest
 from fer_data.pack import PackReport, PackSettings, pack
 from fer_data.quality import QualitySettings, measure_quality
+from fer_data.recipe import Recipe
 from fer_data.split import SplitReport, SplitSettings, plan_split, split_samples
+from fer_data.split_groups import DUPLICATES
 
 #: Every stage, in order. `quality` and `duplicates` are measured when a later one needs them.
 STAGES = ("ingest", "quality", "duplicates", "filter", "split", "balance", "pack")
@@ -23,6 +26,10 @@ STAGES = ("ingest", "quality", "duplicates", "filter", "split", "balance", "pack
 
 def _silent(text: str) -> None:
     """Says nothing."""
+
+
+def _sizes(report: SplitReport) -> str:
+    return ", ".join(f"{name} {sum(c.values()):,}" for name, c in report.classes.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +92,8 @@ class Runner:
     ) -> tuple[Dataset, SplitReport]:
         """Splits what the filter keeps. A dry run decides nothing."""
         dataset = self._filtered(dataset)
+        if DUPLICATES in settings.group_by and not dataset.is_done("duplicates"):
+            dataset = find_duplicates(dataset, workers=self.workers, on_progress=self.on_progress)
         if dry_run:
             return dataset, plan_split(dataset, settings)[1]
         return split_samples(dataset, settings)
@@ -92,11 +101,11 @@ class Runner:
     def balance(
         self, dataset: Dataset, settings: BalanceSettings, *, dry_run: bool = False
     ) -> tuple[Dataset, BalancePlan]:
-        """Plans copies of training samples. A dry run decides nothing."""
+        """Plans how training samples are balanced. A dry run decides nothing."""
         dataset = self._split(dataset)
         if dry_run:
-            return dataset, plan_balance(dataset, settings)
-        return balance(dataset, settings)
+            return dataset, plan_balance(dataset, settings, workers=self.workers)
+        return balance(dataset, settings, workers=self.workers)
 
     def pack(
         self, dataset: Dataset, shards_dir: Path, settings: PackSettings
@@ -106,6 +115,45 @@ class Runner:
         return pack(
             dataset, shards_dir, settings, workers=self.workers, on_progress=self.on_progress
         )
+
+    def run(self, recipe: Recipe) -> tuple[Dataset, PackReport | None]:
+        """The data set with every stage done that a recipe asks for, and no other one.
+
+        Raises:
+            SettingsError: the data set holds a source that the recipe does not name.
+        """
+        for source in recipe.sources:
+            dataset, report = ingest(
+                source.raw,
+                recipe.dataset_dir,
+                source.settings,
+                workers=self.workers,
+                on_progress=self.on_progress,
+            )
+            self.say(f"ingest {source.raw}: {report.num_samples:,} samples in the data set.")
+        if len(dataset.info.sources) != len(recipe.sources):
+            names = ", ".join(source.name for source in dataset.info.sources)
+            raise SettingsError(
+                f"{dataset.dir}: holds the sources {names}, the recipe names "
+                f"{len(recipe.sources)}; remove the folder, or name another one"
+            )
+        if recipe.quality is not None:
+            dataset = self.measure(dataset, recipe.quality)
+        for stage in ("filter", "split", "balance", "pack"):
+            if getattr(recipe, stage) is None and stage in dataset.info.stages:
+                dataset = dataset.withdraw(stage)
+        if recipe.filter is not None:
+            dataset, filtered = self.filter(dataset, recipe.filter)
+            self.say(f"filter: {filtered.num_dropped:,} samples dropped.")
+        if recipe.split is not None:
+            dataset, split = self.split(dataset, recipe.split)
+            self.say(f"split: {_sizes(split)}.")
+        if recipe.balance is not None:
+            dataset, plan = self.balance(self._split(dataset), recipe.balance)
+            self.say(f"balance: {sum(plan.after.values()):,} training samples.")
+        if recipe.pack is None:
+            return dataset, None
+        return self.pack(dataset, recipe.shards_dir, recipe.pack)
 
     def _filtered(self, dataset: Dataset) -> Dataset:
         """The data set with its filter up to date, where it has one."""
@@ -121,20 +169,16 @@ class Runner:
             return dataset
         settings, why = SplitSettings(), "split was not asked for and is done with its defaults"
         if "split" in dataset.info.stages:
-            asked = dict(dataset.stage("split").settings)
-            settings = SplitSettings(**{**asked, "ratios": tuple(asked["ratios"])})
+            settings = SplitSettings.from_json(dataset.stage("split").settings)
             why = "split was stale and is done again"
         dataset, report = self.split(dataset, settings)
-        sizes = ", ".join(f"{name} {sum(c.values()):,}" for name, c in report.classes.items())
-        self.say(f"{why}: {sizes}.")
+        self.say(f"{why}: {_sizes(report)}.")
         return dataset
 
     def _balanced(self, dataset: Dataset) -> Dataset:
         """The data set with its balance up to date, where it has one."""
         if "balance" in dataset.info.stages and not dataset.is_done("balance"):
-            asked = dict(dataset.stage("balance").settings)
-            operations = tuple(Operation(**operation) for operation in asked["operations"])
-            settings = BalanceSettings(**{**asked, "operations": operations})
+            settings = BalanceSettings.from_json(dataset.stage("balance").settings)
             dataset, plan = self.balance(dataset, settings)
-            self.say(f"balance was stale and is planned again: {len(plan.table):,} copies.")
+            self.say(f"balance was stale and is planned again: {plan.summary}.")
         return dataset

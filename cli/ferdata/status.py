@@ -8,22 +8,28 @@ import click
 
 from fer_data.dataset import Dataset
 from fer_data.pipeline import STAGES
+from fer_data.recipe import write_recipe
 from fercli.options import dataset_option, json_option
 from fercli.output import Output
 
 
 @click.command()
 @dataset_option
+@click.option("--recipe", "as_recipe", is_flag=True, help="Print what was done as a recipe.")
 @json_option
-def status(dataset_dir: Path, as_json: bool) -> None:
+def status(dataset_dir: Path, as_recipe: bool, as_json: bool) -> None:
     """Show which stages have been done, with which settings, and what is stale.
 
     \b
     Example:
       ferdata status
+      ferdata status --recipe > recipe.toml
     """
     output = Output(as_json=as_json)
     dataset = Dataset.open(dataset_dir)
+    if as_recipe:
+        click.echo(write_recipe(dataset), nl=False)
+        return
     rows = [_row(dataset, stage) for stage in STAGES]
     output.note(
         f"{dataset_dir}: {'x'.join(map(str, dataset.image_shape))} images, "
