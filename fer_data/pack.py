@@ -23,6 +23,7 @@ from fer_data.executors import run_tasks
 from fer_data.files import write_file
 from fer_data.manifest import GENERIC
 from fer_data.pack_folder import begin_work, check_folder, end_work, is_whole, old_index
+from fer_data.pack_papers import write_papers
 from fer_data.pack_plan import PackPlan, cut, plan_pack
 from fer_data.pack_shard import ShardResult, ShardTask, make_shard
 from fer_data.shards.index import INDEX_NAME, ShardIndex, class_weights
@@ -128,6 +129,7 @@ def pack(
         results = _run(tasks, workers, on_progress)
         num_found = sum(result.found for result in results)
         index = _index(dataset, plan, settings, lineage, results)
+        write_papers(dataset, out_dir, index, plan.samples.get("train"))
         write_file(out_dir / INDEX_NAME, index.to_json().encode())
     elif on_progress is not None:
         num_samples = sum(len(table) for table in plan.samples.values())
@@ -226,7 +228,7 @@ def _index(
         seed=settings.seed,
         counts=plan.counts,
         class_weights={
-            "original": class_weights({name: train[name].original for name in train}),
+            "original": class_weights({name: train[name].before for name in train}),
             "balanced": class_weights({name: train[name].total for name in train}),
         },
         pixel_mean=mean,

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from fer_data.errors import DamagedShardError, MissingShardsError, SettingsError
 from fer_data.pack_shard import WORK_DIR, file_sha256
-from fer_data.shards.index import INDEX_NAME, SPLITS, ShardIndex, read_index
+from fer_data.shards.index import INDEX_NAME, PAPERS, SPLITS, ShardIndex, read_index
 
 _SHARD = rf"(?:{'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.npz"
 _SHARD_NAME = re.compile(_SHARD)
 # what a killed writer left, see `fer_data.files.write_file`
-_LEFTOVER_NAME = re.compile(rf"\.(?:{_SHARD}|{re.escape(INDEX_NAME)})(?:\.json)?\.\d+\.tmp")
+_OTHERS = "|".join(re.escape(name) for name in (INDEX_NAME, *PAPERS))
+_LEFTOVER_NAME = re.compile(rf"\.(?:{_SHARD}|{_OTHERS})(?:\.json)?\.\d+\.tmp")
 
 
 def check_folder(shards_dir: Path) -> None:
@@ -76,7 +77,7 @@ def end_work(shards_dir: Path) -> None:
 
 def _is_ours(name: str) -> bool:
     return (
-        name == INDEX_NAME
+        name in (INDEX_NAME, *PAPERS)
         or _SHARD_NAME.fullmatch(name) is not None
         or _LEFTOVER_NAME.fullmatch(name) is not None
     )

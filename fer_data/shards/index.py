@@ -14,6 +14,9 @@ from fer_data.errors import DamagedShardError, MissingShardsError, SettingsError
 FORMAT = "ferkit-shards"
 FORMAT_VERSION = 1
 INDEX_NAME = "index.json"
+#: What stands beside the shards for people and catalogues; nothing in it is needed to read them.
+CARD_NAME, PICTURE_NAME, CROISSANT_NAME = "README.md", "mean-faces.png", "croissant.json"
+PAPERS = (CARD_NAME, PICTURE_NAME, CROISSANT_NAME)
 SPLITS = ("train", "validation", "test")
 
 
@@ -45,15 +48,27 @@ class ShardEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassCount:
-    """Samples of one class in one split."""
+    """Samples of one class in one split.
+
+    Attributes:
+        original: originals in the shards.
+        augmented: changed copies in the shards.
+        left_out: originals of the split that undersampling keeps out of the shards.
+    """
 
     original: int
     augmented: int
+    left_out: int = 0
 
     @property
     def total(self) -> int:
-        """Originals and augmented samples together."""
+        """Samples in the shards: originals and augmented ones."""
         return self.original + self.augmented
+
+    @property
+    def before(self) -> int:
+        """Originals before balancing: those in the shards and those left out."""
+        return self.original + self.left_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fer_data.errors import DamagedShardError
 from fer_data.shards.checks import AGAIN, Facts, Problem, check_keys, check_samples, check_totals
-from fer_data.shards.index import INDEX_NAME, SPLITS, ShardEntry, ShardIndex, read_index
+from fer_data.shards.index import INDEX_NAME, PAPERS, SPLITS, ShardEntry, ShardIndex, read_index
 from fer_data.shards.npz import decode_array
 
 
@@ -84,7 +84,7 @@ def _check_files(folder: Path, index: ShardIndex) -> Iterator[Problem]:
         if times > 1:
             yield Problem(file=file, what=f"the index lists it {times} times; {AGAIN}")
     for name in sorted(path.name for path in folder.iterdir()):
-        if name not in known and name != INDEX_NAME:
+        if name not in known and name not in (INDEX_NAME, *PAPERS):
             yield Problem(file=name, what="is not in the index; remove it, or move it elsewhere")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -33,6 +34,7 @@ def build_dataset(
     same: Sequence[tuple[str, str]] = (),
     official: bool = False,
     votes: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
+    subjects: Mapping[str, str] = MappingProxyType({}),
 ) -> Dataset:
     """A data set that is ingested and split; keys are src/<split>/<class>/<number>.png.
 
@@ -44,6 +46,7 @@ def build_dataset(
         same: pairs of keys; the second gets the pixels of the first.
         official: whether the source itself gives the splits.
         votes: key → class name → votes, for the samples that have any.
+        subjects: key → subject, for the samples of which it is known.
     """
     image = ImageSettings(size=size, color=color)
     rows = [
@@ -84,7 +87,7 @@ def build_dataset(
                     "pixel_sha256": hashlib.sha256(pixels[key].tobytes()).digest(),
                     "height": size,
                     "width": size,
-                    "attributes": [],
+                    "attributes": [("subject", subjects[key])] if key in subjects else [],
                     "votes": list(votes[key].items()) if key in votes else None,
                 }
                 for key, split, name in part
@@ -96,9 +99,20 @@ def build_dataset(
         )
         write_table(dataset.block_path("samples", block), table)
     digest = hashlib.sha256(repr(sorted(counts)).encode()).hexdigest()
-    dataset = dataset.publish("ingest", None, settings={}, counts={}, inputs=[], digest=digest)
+    sources = [{"name": "src", "kind": "folder", "manifest": "folders", "files": len(rows)}]
+    read = {"files": len(rows), "samples": len(rows), "rejected": 0, "reasons": {}}
+    dataset = dataset.publish(
+        "ingest", None, settings={"sources": sources}, counts=read, inputs=[], digest=digest
+    )
     split_table = pa.table({"key": [row[0] for row in rows], "split": [row[1] for row in rows]})
-    return dataset.publish("split", split_table, settings={}, counts={}, inputs=["ingest"])
+    classes: dict[str, Counter[str]] = {}
+    for _, split, name in rows:
+        classes.setdefault(split, Counter())[name] += 1
+    found = {split: dict(each) for split, each in classes.items()}
+    placed = {"classes": found, "official": len(rows) if official else 0}
+    return dataset.publish(
+        "split", split_table, settings={"seed": 0}, counts=placed, inputs=["ingest"]
+    )
 
 
 @pytest.fixture

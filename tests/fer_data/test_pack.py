@@ -36,6 +36,7 @@ from fer_data.pack_plan import plan_pack
 from fer_data.shards.index import class_weights, read_index
 from fer_data.shards.reader import Samples, read_split
 from fer_data.shards.verify import verify_shards
+from fer_data.tables import write_table
 from tests.fer_data.conftest import MakeDataset, build_dataset
 
 COUNTS = {
@@ -413,6 +414,77 @@ def test_leaks_of_official_splits_are_counted(make_dataset: MakeDataset, tmp_pat
     )
     with pytest.raises(LeakageError, match="1 images stand in two splits"):
         pack(edited, tmp_path / "shards", SMALL, workers=1)
+
+
+def grouped(dataset: Dataset, *families: tuple[str, ...]) -> Dataset:
+    """The data set as if split had been asked to keep families and subjects together."""
+    numbers = {key: number for number, keys in enumerate(families) for key in keys}
+    keys, groups = pa.array(numbers, pa.string()), pa.array(numbers.values(), pa.int64())
+    table = pa.table({"key": keys, "group": groups})
+    dataset = dataset.publish("duplicates", table, settings={}, counts={}, inputs=["ingest"])
+    asked = {"group_by": ["duplicates", "subject"]}
+    inputs = ["ingest", "duplicates"]
+    table = dataset.table("split")
+    return dataset.publish("split", table, settings=asked, counts={}, inputs=inputs)
+
+
+def edit_split(dataset: Dataset, key: str, split: str) -> None:
+    """Puts one sample into another split, as a person with a table editor would."""
+    table = dataset.table("split")
+    moved = pc.if_else(pc.equal(table["key"], key), split, table["split"])
+    write_table(dataset.dir / "split.parquet", table.set_column(1, "split", moved))
+
+
+def test_a_family_that_a_hand_put_into_two_splits_is_refused(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    family = tuple(f"src/train/anger/{number:03d}é.png" for number in (3, 4, 5))
+    dataset = grouped(make_dataset(COUNTS), family, ("src/train/disgust/001é.png",))
+    _, report = pack(dataset, tmp_path / "before", SMALL, workers=1)
+    assert report.index.leakage == {
+        "groups": 0, "samples": {}, "near_groups": 0, "near_samples": {},
+    }  # fmt: skip
+    edit_split(dataset, family[1], "test")
+    with pytest.raises(
+        LeakageError,
+        match=r"1 group of samples that belong together stand in two splits, for example near or "
+        r"mirrored pictures: src/train/anger/003é.png \(train\) and "
+        r"src/train/anger/004é.png \(test\); run `ferdata split` again",
+    ):
+        pack(dataset, tmp_path / "shards", SMALL, workers=1)
+    assert not (tmp_path / "shards").exists()
+
+
+def test_a_subject_that_a_hand_put_into_two_splits_is_refused(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    subjects = {f"src/train/happiness/{n:03d}é.png": f"S{n // 4}" for n in range(40)}
+    dataset = grouped(make_dataset(COUNTS, subjects=subjects))
+    edit_split(dataset, "src/train/happiness/013é.png", "validation")
+    with pytest.raises(
+        LeakageError,
+        match=r"1 group .* for example samples of one subject: src/train/happiness/012é.png "
+        r"\(train\) and src/train/happiness/013é.png \(validation\)",
+    ):
+        pack(dataset, tmp_path / "shards", SMALL, workers=1)
+
+
+def test_near_leaks_of_official_splits_are_counted(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    family = ("src/train/anger/003é.png", "src/train/anger/004é.png", "src/test/anger/001é.png")
+    subjects = {"src/train/anger/007é.png": "A", "src/validation/anger/002é.png": "A"}
+    dataset = grouped(make_dataset(COUNTS, official=True, subjects=subjects), family)
+    _, report = pack(dataset, tmp_path / "shards", SMALL, workers=1)
+    assert report.index.leakage == {
+        "groups": 0, "samples": {},
+        "near_groups": 1, "near_samples": {"train": 2, "test": 1},
+        "subject_groups": 1, "subject_samples": {"train": 1, "validation": 1},
+    }  # fmt: skip
+    assert verify_shards(tmp_path / "shards").problems == ()
+    edit_split(dataset, family[1], "validation")
+    with pytest.raises(LeakageError, match="near or mirrored pictures"):
+        pack(dataset, tmp_path / "moved", SMALL, workers=1)
 
 
 def test_a_copy_whose_parent_left_train_is_refused(prepared: Dataset, tmp_path: Path) -> None:
