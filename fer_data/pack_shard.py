@@ -37,6 +37,7 @@ class ShardTask:
         file: its name.
         split: whose samples it holds.
         samples: table of `fer_data.pack_plan.PACKED_SCHEMA`.
+        compression: one of `fer_data.shards.npz.COMPRESSIONS`.
     """
 
     dataset: Dataset
@@ -44,12 +45,13 @@ class ShardTask:
     file: str
     split: str
     samples: pa.Table
+    compression: str
 
     @property
     def fingerprint(self) -> str:
         """Hex digest of all that the shard's bytes depend on."""
-        shape = self.dataset.image_shape
-        parts = [ferkit_version(), FORMAT_VERSION, self.file, shape, table_digest(self.samples)]
+        form = (self.dataset.image_shape, self.compression)
+        parts = [ferkit_version(), FORMAT_VERSION, self.file, form, table_digest(self.samples)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
@@ -98,7 +100,7 @@ def make_shard(task: ShardTask) -> ShardResult:
     }
     if task.samples["votes"].null_count == 0:
         arrays["votes"] = np.array(task.samples["votes"].to_pylist(), dtype=np.float32)
-    shard = encode_npz(arrays)
+    shard = encode_npz(arrays, task.compression)
     entry = ShardEntry(
         file=task.file,
         split=task.split,

@@ -11,6 +11,7 @@ import click
 from fer_data.dataset import Dataset
 from fer_data.pack import FORMATS, PackReport, PackSettings
 from fer_data.pipeline import Runner
+from fer_data.shards.npz import COMPRESSIONS
 from fercli.options import dataset_option, json_option, seed_option, workers_option
 from fercli.output import Output
 
@@ -33,6 +34,10 @@ from fercli.output import Output
     "--shard-samples", type=click.IntRange(min=1), default=PackSettings().shard_samples,
     show_default=True, help="Most samples in a shard.",
 )  # fmt: skip
+@click.option(
+    "--compression", type=click.Choice(list(COMPRESSIONS)), default=PackSettings().compression,
+    show_default=True, help="How small shards are.",
+)  # fmt: skip
 @seed_option
 @workers_option
 @json_option
@@ -42,6 +47,7 @@ def pack(
     out: Path,
     shard_mb: float,
     shard_samples: int,
+    compression: str,
     seed: int,
     workers: int | None,
     as_json: bool,
@@ -57,7 +63,11 @@ def pack(
     """
     output = Output(as_json=as_json)
     settings = PackSettings(
-        format=format_, shard_mb=shard_mb, shard_samples=shard_samples, seed=seed
+        format=format_,
+        shard_mb=shard_mb,
+        shard_samples=shard_samples,
+        compression=compression,
+        seed=seed,
     )
     dataset = Dataset.open(dataset_dir)
     with output.progress("Packing", "samples") as on_progress:

@@ -2,7 +2,8 @@
 
 `numpy.savez` stamps the time, and `zipfile` compresses with zlib only. This writer fixes what a
 ZIP archive leaves open and compresses with ISA-L's deflate, about seven times as fast as zlib at
-nearly the same size; any ZIP library and `numpy.load` read the result.
+nearly the same size; any ZIP library and `numpy.load` read the result. All members are deflate,
+uncompressed ones too, in stored blocks: readers without Python check the CRC of a deflate stream.
 Format: PKWARE APPNOTE.TXT 6.3, sections 4.3.7, 4.3.12 and 4.3.16.
 """
 
@@ -11,16 +12,18 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from fer_data.errors import DamagedShardError, SettingsError
+from fer_data.errors import DamagedShardError, SettingsError, UnknownNameError
 from fer_data.shards.index import ArrayEntry, ShardEntry
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
@@ -28,7 +31,7 @@ _CENTRAL_HEADER = struct.Struct("<4s6H3L5H2L")
 _END_RECORD = struct.Struct("<4s4H2LH")
 _DOS_DATE = (1 << 5) | 1  # 1980-01-01, the earliest a ZIP archive can say
 _VERSION = 20  # deflate
-_DEFLATE_LEVEL = 1
+_STORED_MAX = 65_535  # bytes in one stored block of a deflate stream
 _MAX_BYTES = 2**32 - 1  # beyond it an archive needs ZIP64, which shards never do
 
 
@@ -45,24 +48,26 @@ class EncodedShard:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def encode_npz(arrays: Mapping[str, NDArray[Any]]) -> EncodedShard:
+def encode_npz(arrays: Mapping[str, NDArray[Any]], compression: str = "fast") -> EncodedShard:
     """The bytes of an NPZ archive of `arrays`, the same for the same arrays.
 
     Args:
         arrays: name → array; no object arrays.
+        compression: one of `COMPRESSIONS`.
 
     Raises:
         SettingsError: an array holds Python objects, or is larger than a ZIP member can be.
+        UnknownNameError: there is no such compression.
     """
+    if compression not in COMPRESSIONS:
+        raise UnknownNameError("compression", compression, COMPRESSIONS)
     out = bytearray()
     central = bytearray()
     entries: dict[str, ArrayEntry] = {}
     for name, array in arrays.items():
         header, raw = _npy_bytes(name, array)
         crc = isal_zlib.crc32(raw)
-        # -15: raw deflate, as a ZIP member is
-        deflate = isal_zlib.compressobj(_DEFLATE_LEVEL, isal_zlib.DEFLATED, -15)
-        compressed = deflate.compress(raw) + deflate.flush()
+        compressed = COMPRESSIONS[compression](raw)
         member = f"{name}.npy".encode()
         common = (0, 8, 0, _DOS_DATE, crc, len(compressed), len(raw), len(member), 0)
         offset = len(out)
@@ -85,6 +90,35 @@ def encode_npz(arrays: Mapping[str, NDArray[Any]]) -> EncodedShard:
     num = len(entries)
     end = _END_RECORD.pack(b"PK\5\6", 0, 0, num, num, len(central), len(out), 0)
     return EncodedShard(data=bytes(out + central + end), arrays=entries)
+
+
+def _store(raw: bytes) -> bytes:
+    """A raw deflate stream of stored blocks."""
+    parts = []
+    for start in range(0, max(len(raw), 1), _STORED_MAX):
+        block = raw[start : start + _STORED_MAX]
+        is_last = start + _STORED_MAX >= len(raw)
+        parts += [struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block]
+    return b"".join(parts)
+
+
+def _deflate_fast(raw: bytes) -> bytes:
+    """A raw deflate stream by ISA-L: level 1, which gives the same bytes on every processor."""
+    deflate = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15)  # -15: raw, as a ZIP member is
+    compressed: bytes = deflate.compress(raw) + deflate.flush()
+    return compressed
+
+
+def _deflate_small(raw: bytes) -> bytes:
+    """A raw deflate stream by zlib at its best."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return deflate.compress(raw) + deflate.flush()
+
+
+#: How arrays can be compressed: not at all, fast, or small; all three are deflate to a reader.
+COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
+    {"none": _store, "fast": _deflate_fast, "small": _deflate_small}
+)
 
 
 def _npy_bytes(name: str, array: NDArray[Any]) -> tuple[int, bytes]:

@@ -30,6 +30,7 @@ def write_shards(
     class_names: tuple[str, ...] = CLASS_NAMES,
     augmented: int = 0,
     seed: int = 0,
+    compression: str = "fast",
 ) -> ShardIndex:
     """Shards with the given numbers of samples; the class shows in the brightness of a corner.
 
@@ -58,7 +59,8 @@ def write_shards(
                     "labels": labels.astype(np.int64),
                     "keys": keys,
                     "parents": parents,
-                }
+                },
+                compression,
             )
             name = f"{split}-{shard:05d}-of-{len(split_sizes):05d}.npz"
             (shards_dir / name).write_bytes(encoded.data)

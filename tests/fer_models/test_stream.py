@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from fer_data.errors import DamagedShardError, SettingsError, UnknownNameError
 from fer_data.shards.index import ArrayEntry
+from fer_data.shards.npz import COMPRESSIONS
 from fer_data.shards.reader import read_split
 from fer_models.stream import ShardStream, StreamSettings
 
@@ -141,6 +142,26 @@ def test_a_damaged_shard_is_one_clear_error(make_shards, way, damage):
     DAMAGES[damage](path)
     with pytest.raises(DamagedShardError, match=path.name):  # noqa: PT012
         stream = ShardStream(folder, index, "train", StreamSettings(cache_bytes=WAYS[way]))
+        with stream.explain_damage():
+            draw(stream.shuffled(0))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_every_compression_is_streamed_and_checked(make_shards, way, compression):
+    options = StreamSettings(cache_bytes=WAYS[way])
+    expected = draw(ShardStream(*make_shards({"train": [64] * 3}), "train", options).shuffled(0))
+    folder, index = make_shards({"train": [64] * 3}, compression, compression=compression)
+    found = draw(ShardStream(folder, index, "train", options).shuffled(0))
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+    shard = index.shards[2]
+    data = bytearray((folder / shard.file).read_bytes())
+    entry = shard.arrays["images"]
+    data[entry.offset + entry.compressed_bytes - 3] ^= 1  # of stored pixels, the last but two
+    (folder / shard.file).write_bytes(data)
+    with pytest.raises(DamagedShardError, match=shard.file):  # noqa: PT012
+        stream = ShardStream(folder, index, "train", options)
         with stream.explain_damage():
             draw(stream.shuffled(0))
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from fer_data.errors import DamagedShardError, SettingsError
+from fer_data.errors import DamagedShardError, SettingsError, UnknownNameError
 from fer_data.shards.index import ShardEntry
-from fer_data.shards.npz import decode_array, encode_npz, read_npz
+from fer_data.shards.npz import COMPRESSIONS, decode_array, encode_npz, read_npz
 
 # Of `sample_arrays`, by isal 1.9.1 at level 1, whose output is the same on CPUs with SSE4, AVX2 and
 # AVX-512. Where it changes, every shard gets other bytes: say so in CHANGELOG.md.
@@ -52,8 +52,13 @@ def sample_arrays() -> dict[str, NDArray[np.generic]]:
 )
 @settings(max_examples=60, deadline=None)
 def test_arrays_come_back(written: dict[str, NDArray[np.generic]]) -> None:
-    shard = encode_npz(written)
-    assert encode_npz(written).data == shard.data
+    for compression in COMPRESSIONS:
+        check_round_trip(written, compression)
+
+
+def check_round_trip(written: dict[str, NDArray[np.generic]], compression: str) -> None:
+    shard = encode_npz(written, compression)
+    assert encode_npz(written, compression).data == shard.data
     with np.load(io.BytesIO(shard.data), allow_pickle=False) as npz:
         assert list(npz) == list(written)
         for name, array in written.items():
@@ -97,6 +102,19 @@ def test_arrays_in_any_memory_order_give_the_same_bytes() -> None:
     assert encode_npz({"images": np.asfortranarray(images)}).data == expected
     strided = np.repeat(images, 2, axis=0)[::2]
     assert encode_npz({"images": strided}).data == expected
+
+
+def test_compression_decides_the_size_and_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    smooth = np.cumsum(rng.integers(-2, 3, (40, 48, 48, 1)), axis=2).astype(np.uint8)
+    raw = smooth.nbytes
+    sizes = {name: len(encode_npz({"images": smooth}, name).data) for name in COMPRESSIONS}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, images=smooth)
+    assert sizes["small"] <= len(buffer.getvalue())
+    assert sizes["small"] < sizes["fast"] < raw < sizes["none"] < 1.01 * raw
+    with pytest.raises(UnknownNameError, match='unknown compression "smal".*Did you mean "small"'):
+        encode_npz({"images": smooth}, "smal")
 
 
 def test_objects_are_refused() -> None:
