@@ -428,10 +428,34 @@ def csv_of_paths(root: Path) -> Miniature:
     )
 
 
+def exported(root: Path) -> Miniature:
+    """What `ferdata export` wrote of FER2013: its names, one class more, and a copy."""
+    faces = _Faces()
+    rows = [("path", "label", "split", "key", "parent", "votes")]
+    for number, name in enumerate((*FER2013_NAMES, "contempt")):
+        split = "test" if number == 3 else "train"
+        path = f"{split}/{name}/fer{number:07d}.png"
+        save(root / path, faces.pixels())
+        rows.append((path, name, split, f"fer2013/{path}", "", ""))
+    first = rows[1]
+    path = first[0].replace(".png", "#1.png")
+    save(root / path, faces.pixels())
+    rows.append((path, first[1], "train", f"{first[3]}#1", first[3], ""))
+    _write(root / "labels.csv", _csv_text(rows))
+    _write(root / "export.json", "{}\n")
+    train = {name: 1 for name in (*FER2013_NAMES, "contempt") if name != "happiness"}
+    return Miniature(
+        raw=root,
+        manifest="ferkit-export",
+        counts={"train": {**train, "anger": 2}, "test": {"happiness": 1}},
+        reasons={"support-file": 2},
+    )
+
+
 MINIATURES: tuple[Callable[[Path], Miniature], ...] = (
     fer2013_folders, fer2013_copy, fer2013_numbered, fer2013_csv, icml_face_data, ferplus_votes,
     ferplus_folders, affectnet_old, affectnet_2021, affectnet_96, rafdb, rafdb_folders, ckplus,
-    ck48, jaffe, expw, class_folders, csv_of_paths,
+    ck48, jaffe, expw, class_folders, csv_of_paths, exported,
 )  # fmt: skip
 
 __all__ = ["MINIATURES", "Miniature", "png_bytes", "save"]

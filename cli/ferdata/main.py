@@ -16,6 +16,7 @@ COMMANDS = {
     "balance": ("ferdata.balance:balance", "Plan augmented copies for small classes."),
     "pack": ("ferdata.pack:pack", "Write shards."),
     "verify": ("ferdata.verify:verify", "Check shards against their index."),
+    "export": ("ferdata.export:export", "Write shards for other tools."),
     "run": ("ferdata.run:run", "Do all stages that a recipe says."),
     "status": ("ferdata.status:status", "Show what has been done, and what is stale."),
     "manifests": ("ferdata.manifests:manifests", "List the data sets that are known."),

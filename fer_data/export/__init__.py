@@ -1,0 +1,1 @@
+"""Shards in the forms that other tools read: one module a format, none of them needs its tool."""
