@@ -25,11 +25,11 @@ from fer_data.manifest import GENERIC
 from fer_data.pack_folder import begin_work, check_folder, end_work, is_whole, old_index
 from fer_data.pack_papers import write_papers
 from fer_data.pack_plan import PackPlan, cut, plan_pack
-from fer_data.pack_shard import ShardResult, ShardTask, make_shard
+from fer_data.pack_shard import CONTAINERS, ShardResult, ShardTask, make_shard
+from fer_data.shards.deflate import COMPRESSIONS
 from fer_data.shards.index import INDEX_NAME, ShardIndex, class_weights
-from fer_data.shards.npz import COMPRESSIONS
 
-FORMATS = ("npz",)
+FORMATS = tuple(CONTAINERS)
 _log = logging.getLogger(__name__)
 _PROCESSES_PAY = 50_000_000  # bytes of pixels; below it, starting them takes longer than the work
 _LINEAGE = ("ingest", "filter", "split", "balance")
@@ -159,7 +159,7 @@ def _tasks(
     for split, samples in plan.samples.items():
         parts = list(cut(samples, settings.most_samples(dataset.image_shape)))
         for number, part in enumerate(parts):
-            file = f"{split}-{number:05d}-of-{len(parts):05d}.npz"
+            file = f"{split}-{number:05d}-of-{len(parts):05d}.{CONTAINERS[settings.format].suffix}"
             tasks.append(
                 ShardTask(
                     dataset=dataset,
@@ -167,6 +167,7 @@ def _tasks(
                     file=file,
                     split=split,
                     samples=part,
+                    container=settings.format,
                     compression=settings.compression,
                 )
             )
@@ -247,6 +248,7 @@ def _index(
         pixel_std=std,
         leakage=plan.leakage,
         lineage=lineage,
+        container=settings.format,
         shards=tuple(result.entry for result in results),
     )
 

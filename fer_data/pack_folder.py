@@ -11,7 +11,7 @@ from fer_data.errors import DamagedShardError, MissingShardsError, SettingsError
 from fer_data.pack_shard import WORK_DIR, file_sha256
 from fer_data.shards.index import INDEX_NAME, PAPERS, SPLITS, ShardIndex, read_index
 
-_SHARD = rf"(?:{'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.npz"
+_SHARD = rf"(?:{'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.(?:npz|h5)"
 _SHARD_NAME = re.compile(_SHARD)
 # what a killed writer left, see `fer_data.files.write_file`
 _OTHERS = "|".join(re.escape(name) for name in (INDEX_NAME, *PAPERS))

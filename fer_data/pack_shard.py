@@ -6,9 +6,11 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +21,31 @@ from fer_data.dataset import Dataset, ferkit_version
 from fer_data.errors import DatasetError
 from fer_data.files import write_file
 from fer_data.operations import operations_from_json
+from fer_data.shards.arrays import EncodedShard
+from fer_data.shards.hdf5 import encode_hdf5
 from fer_data.shards.index import FORMAT_VERSION, ShardEntry, shard_from_json
 from fer_data.shards.npz import encode_npz
 from fer_data.tables import table_digest
 
 #: Folder among the shards in which unfinished work is noted; gone when the index is written.
 WORK_DIR = ".pack"
+
+
+class Container(NamedTuple):
+    """A file format of shards.
+
+    Attributes:
+        suffix: of its files.
+        encode: makes the bytes of a file of arrays; told how to compress.
+    """
+
+    suffix: str
+    encode: Callable[[Mapping[str, NDArray[Any]], str], EncodedShard]
+
+
+CONTAINERS: Mapping[str, Container] = MappingProxyType(
+    {"npz": Container("npz", encode_npz), "hdf5": Container("h5", encode_hdf5)}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +58,8 @@ class ShardTask:
         file: its name.
         split: whose samples it holds.
         samples: table of `fer_data.pack_plan.PACKED_SCHEMA`.
-        compression: one of `fer_data.shards.npz.COMPRESSIONS`.
+        container: one of `CONTAINERS`.
+        compression: one of `fer_data.shards.deflate.COMPRESSIONS`.
     """
 
     dataset: Dataset
@@ -45,12 +67,13 @@ class ShardTask:
     file: str
     split: str
     samples: pa.Table
+    container: str
     compression: str
 
     @property
     def fingerprint(self) -> str:
         """Hex digest of all that the shard's bytes depend on."""
-        form = (self.dataset.image_shape, self.compression)
+        form = (self.dataset.image_shape, self.container, self.compression)
         parts = [ferkit_version(), FORMAT_VERSION, self.file, form, table_digest(self.samples)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -100,7 +123,7 @@ def make_shard(task: ShardTask) -> ShardResult:
     }
     if task.samples["votes"].null_count == 0:
         arrays["votes"] = np.array(task.samples["votes"].to_pylist(), dtype=np.float32)
-    shard = encode_npz(arrays, task.compression)
+    shard = CONTAINERS[task.container].encode(arrays, task.compression)
     entry = ShardEntry(
         file=task.file,
         split=task.split,

@@ -2,7 +2,7 @@
 
 A member of an NPZ archive is raw deflate, which TensorFlow does not read; with a gzip header
 before it and its CRC and size behind it, both known from the index, it is a gzip stream, which
-TensorFlow reads and checks.
+TensorFlow reads and checks. A chunk of an HDF5 file is a zlib stream, which it reads as it stands.
 """
 
 from __future__ import annotations
@@ -30,14 +30,18 @@ class ShardPlaces:
     Attributes:
         paths: bytes array of shape (num_shards,).
         samples: int64 array of shape (num_shards,), samples of each shard.
-        numbers: int64 array of shape (num_shards, 2, 4): for images and labels the offset, the
-            compressed size, the size of the .npy header, and 1 where it is stored uncompressed.
-        trailers: bytes array of shape (num_shards, 2): CRC and raw size, as gzip ends.
+        numbers: int64 array of shape (num_shards, 2, 3): for images and labels the size of the
+            .npy header, that of header and data, and 1 where they are not compressed.
+        streams: int64 array of shape (num_shards, 2, most streams, 2): for images and labels
+            offset and size of each compressed stream; a size of 0 where there are fewer.
+        trailers: bytes array of shape (num_shards, 2): CRC and raw size, as gzip ends; empty
+            where streams are whole without.
     """
 
     paths: NDArray[np.object_]
     samples: NDArray[np.int64]
     numbers: NDArray[np.int64]
+    streams: NDArray[np.int64]
     trailers: NDArray[np.object_]
 
     def take(self, order: NDArray[np.int64]) -> ShardPlaces:
@@ -46,6 +50,7 @@ class ShardPlaces:
             paths=self.paths[order],
             samples=self.samples[order],
             numbers=self.numbers[order],
+            streams=self.streams[order],
             trailers=self.trailers[order],
         )
 
@@ -55,6 +60,7 @@ class ShardPlaces:
             "path": self.paths,
             "samples": self.samples,
             "numbers": self.numbers,
+            "streams": self.streams,
             "trailers": self.trailers,
         }
 
@@ -63,14 +69,23 @@ def locate_shards(shards_dir: Path, shards: Sequence[ShardEntry]) -> ShardPlaces
     """Where the images and labels of `shards` stand."""
     entries = [[shard.arrays[name] for name in _ARRAYS] for shard in shards]
     numbers = [
-        [(e.offset, e.compressed_bytes, e.header_bytes, e.compression == "none") for e in pair]
+        [(e.header_bytes, e.raw_bytes, e.compression == "none") for e in pair] for pair in entries
+    ]
+    trailers = [
+        [b"" if e.chunks else struct.pack("<II", e.crc32, e.raw_bytes) for e in pair]
         for pair in entries
     ]
-    trailers = [[struct.pack("<II", e.crc32, e.raw_bytes) for e in pair] for pair in entries]
+    most = max((len(e.chunks) for pair in entries for e in pair), default=0) or 1
+    streams = np.zeros((len(shards), len(_ARRAYS), most, 2), np.int64)
+    for shard_streams, pair in zip(streams, entries, strict=True):
+        for places, e in zip(shard_streams, pair, strict=True):
+            found = e.chunks or ((e.offset, e.compressed_bytes),)
+            places[: len(found)] = found
     return ShardPlaces(
         paths=np.array([str(shards_dir / s.file).encode() for s in shards], object),
         samples=np.array([shard.num_samples for shard in shards], np.int64),
-        numbers=np.array(numbers, np.int64).reshape(-1, 2, 4),
+        numbers=np.array(numbers, np.int64).reshape(-1, 2, 3),
+        streams=streams,
         trailers=np.array(trailers, object).reshape(-1, 2),
     )
 
@@ -95,13 +110,16 @@ def decode_shard(place: dict[str, Any], image_shape: tuple[int, int, int]) -> tu
 
 def _read_member(data: Any, place: dict[str, Any], array: int) -> Any:
     """The bytes of one array of a shard, without its .npy header."""
-    offset, size, header, stored = tf.unstack(place["numbers"][array])
-    member = tf.strings.substr(data, offset, size)
-    raw = tf.cond(
-        stored == 1,
-        lambda: member,
-        lambda: tf.io.decode_compressed(
-            tf.strings.join([_GZIP_HEADER, member, place["trailers"][array]]), "GZIP"
-        ),
+    header, size, stored = tf.unstack(place["numbers"][array])
+    streams, trailer = place["streams"][array], place["trailers"][array]
+    streams = tf.boolean_mask(streams, streams[:, 1] > 0)  # (num_streams, 2)
+    parts = tf.strings.substr(data, streams[:, 0], streams[:, 1])
+    raw = tf.case(
+        [
+            (stored == 1, lambda: parts),
+            (tf.strings.length(trailer) == 0, lambda: tf.io.decode_compressed(parts, "ZLIB")),
+        ],
+        lambda: tf.io.decode_compressed(tf.strings.join([_GZIP_HEADER, parts, trailer]), "GZIP"),
     )
-    return tf.strings.substr(raw, header, tf.cast(tf.strings.length(raw), tf.int64))
+    # the last chunk of an HDF5 file is as long as the others: what is beyond the size is no data
+    return tf.strings.substr(tf.strings.reduce_join(raw), header, size - header)

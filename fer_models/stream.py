@@ -20,8 +20,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from fer_data.errors import DamagedShardError, SettingsError
+from fer_data.shards.arrays import read_arrays
 from fer_data.shards.index import ShardEntry, ShardIndex
-from fer_data.shards.npz import read_npz
 from fer_models.members import ShardPlaces, decode_shard, locate_shards
 from fer_models.presence import check_sizes
 
@@ -127,7 +127,8 @@ class ShardStream:
         if self._cached is not None:
             return np.asarray(self._cached[1])
         parts = [
-            read_npz(self._dir / shard.file, shard, ("labels",))["labels"] for shard in self._shards
+            read_arrays(self._dir / shard.file, shard, ("labels",))["labels"]
+            for shard in self._shards
         ]
         return np.concatenate(parts)
 
@@ -152,7 +153,7 @@ class ShardStream:
         """Reads every shard with NumPy, whose reader names the file and the fault."""
         check_sizes(self._dir, self._shards)
         for shard in self._shards:
-            arrays = read_npz(self._dir / shard.file, shard, ("images", "labels"))
+            arrays = read_arrays(self._dir / shard.file, shard, ("images", "labels"))
             self._check_labels(arrays["labels"], shard)
 
     def _check_labels(self, labels: NDArray[np.int64], shard: ShardEntry) -> None:

@@ -11,7 +11,7 @@ import click
 from fer_data.dataset import Dataset
 from fer_data.pack import FORMATS, PackReport, PackSettings
 from fer_data.pipeline import Runner
-from fer_data.shards.npz import COMPRESSIONS
+from fer_data.shards.deflate import COMPRESSIONS
 from fercli.options import dataset_option, json_option, seed_option, workers_option
 from fercli.output import Output
 

@@ -22,7 +22,11 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrayEntry:
-    """Where one array of a shard stands in its file; see `docs/shard-format.md`."""
+    """Where one array of a shard stands in its file; see `docs/shard-format.md`.
+
+    Attributes:
+        chunks: offset and size of each zlib stream, where an array is in several (HDF5).
+    """
 
     dtype: str
     shape: tuple[int, ...]
@@ -32,6 +36,7 @@ class ArrayEntry:
     header_bytes: int
     crc32: int
     compression: str
+    chunks: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +117,12 @@ class ShardIndex:
 
     def to_json(self) -> str:
         """The text of `index.json`: the same index gives the same text."""
-        return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
+        fields = dataclasses.asdict(self)
+        for shard in fields["shards"]:
+            for entry in shard["arrays"].values():
+                if not entry["chunks"]:
+                    del entry["chunks"]
+        return json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
 
 
 def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
@@ -152,7 +162,13 @@ def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
 def shard_from_json(fields: dict[str, Any]) -> ShardEntry:
     """The entry that one object of the index's `shards` says."""
     arrays = {
-        name: ArrayEntry(**{**entry, "shape": tuple(entry["shape"])})
+        name: ArrayEntry(
+            **{
+                **entry,
+                "shape": tuple(entry["shape"]),
+                "chunks": tuple((start, size) for start, size in entry.get("chunks", ())),
+            }
+        )
         for name, entry in fields["arrays"].items()
     }
     return ShardEntry(**{**fields, "arrays": arrays})

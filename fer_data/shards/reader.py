@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from fer_data.errors import DamagedShardError, SettingsError
+from fer_data.shards.arrays import read_arrays
 from fer_data.shards.index import ShardEntry, ShardIndex, read_index
-from fer_data.shards.npz import read_npz
 from fer_data.shards.samples import ARRAYS, Samples, batches_of, join_samples
 
 __all__ = ["Samples", "ShardReader", "iterate_shards", "read_shard", "read_split"]
 
-#: Container, as the index names it → what reads arrays from one file of it.
-_CONTAINERS = {"npz": read_npz}
+_CONTAINERS = ("npz", "hdf5")
+_TEXT = ("<U", "|S")  # in HDF5 files text is UTF-8
 _AGAIN = "run `ferdata pack` again to write it anew"
 
 
@@ -28,11 +28,11 @@ def read_shard(shards_dir: Path | str, index: ShardIndex, shard: ShardEntry) -> 
         DamagedShardError: the shard is missing, or not what the index says.
     """
     path = Path(shards_dir) / shard.file
-    expected: dict[str, tuple[str, tuple[int, ...]]] = {
+    expected: dict[str, tuple[str | tuple[str, ...], tuple[int, ...]]] = {
         "images": ("|u1", (shard.num_samples, *index.image_shape)),
         "labels": ("<i8", (shard.num_samples,)),
-        "keys": ("<U", (shard.num_samples,)),
-        "parents": ("<U", (shard.num_samples,)),
+        "keys": (_TEXT, (shard.num_samples,)),
+        "parents": (_TEXT, (shard.num_samples,)),
         "votes": ("<f4", (shard.num_samples, len(index.class_names))),
     }
     for name, (dtype, shape) in expected.items():
@@ -50,7 +50,7 @@ def read_shard(shards_dir: Path | str, index: ShardIndex, shard: ShardEntry) -> 
         )
     names = tuple(name for name in ARRAYS if name in shard.arrays)
     try:
-        samples = Samples(**_CONTAINERS[index.container](path, shard, names))
+        samples = Samples(**read_arrays(path, shard, names))
     except (ValueError, TypeError) as error:
         if isinstance(error, DamagedShardError):
             raise

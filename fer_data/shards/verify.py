@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_data.errors import DamagedShardError
+from fer_data.shards.arrays import decode_array
 from fer_data.shards.checks import AGAIN, Facts, Problem, check_keys, check_samples, check_totals
+from fer_data.shards.hdf5 import read_hdf5
 from fer_data.shards.index import INDEX_NAME, PAPERS, SPLITS, ShardEntry, ShardIndex, read_index
-from fer_data.shards.npz import decode_array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ def _read_shard(
         wrong = None
         try:
             array = decode_array(data, entry, "array")
-            plain = np.load(io.BytesIO(data), allow_pickle=False)[name]
+            plain = _read_plainly(data, name, index.container)
             if not array.dtype.str.startswith(dtype) or array.shape != shape:
                 wrong = f"{array.dtype.str} {array.shape}; expected {dtype} {shape}"
             elif plain.dtype != array.dtype or not np.array_equal(plain, array):
@@ -134,6 +135,14 @@ def _read_shard(
             what = f"{wrong}; {AGAIN}"
             problems.append(Problem(file=shard.file, array=name, byte_range=place, what=what))
     return (arrays if len(arrays) == len(expected) else None), problems
+
+
+def _read_plainly(data: bytes, name: str, container: str) -> NDArray[Any]:
+    """An array as those read it who do not know of the index."""
+    if container == "hdf5":
+        return read_hdf5(data, name)
+    array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)[name]
+    return array
 
 
 def _expected_arrays(

@@ -16,8 +16,8 @@ with warnings.catch_warnings():
 import numpy as np
 import pytest
 
+from fer_data.pack_shard import CONTAINERS
 from fer_data.shards.index import INDEX_NAME, ClassCount, ShardEntry, ShardIndex, class_weights
-from fer_data.shards.npz import encode_npz
 
 CLASS_NAMES = ("anger", "happiness", "neutral")
 
@@ -31,6 +31,7 @@ def write_shards(
     augmented: int = 0,
     seed: int = 0,
     compression: str = "fast",
+    container: str = "npz",
 ) -> ShardIndex:
     """Shards with the given numbers of samples; the class shows in the brightness of a corner.
 
@@ -53,7 +54,7 @@ def write_shards(
             images[:, 0, 0, 0], images[:, 0, 1, 0] = numbers % 256, numbers // 256
             keys = np.array([f"{split}/sample-{n}.png" for n in numbers], dtype=np.str_)
             parents = np.array([""] * size, dtype=np.str_)
-            encoded = encode_npz(
+            encoded = CONTAINERS[container].encode(
                 {
                     "images": images,
                     "labels": labels.astype(np.int64),
@@ -62,7 +63,7 @@ def write_shards(
                 },
                 compression,
             )
-            name = f"{split}-{shard:05d}-of-{len(split_sizes):05d}.npz"
+            name = f"{split}-{shard:05d}-of-{len(split_sizes):05d}.{CONTAINERS[container].suffix}"
             (shards_dir / name).write_bytes(encoded.data)
             entries.append(
                 ShardEntry(
@@ -106,6 +107,7 @@ def write_shards(
             }
         },
         shards=tuple(entries),
+        container=container,
     )
     (shards_dir / INDEX_NAME).write_text(index.to_json(), encoding="utf-8")
     return index

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fer_data.errors import DamagedShardError, SettingsError, UnknownNameError
+from fer_data.pack_shard import CONTAINERS
+from fer_data.shards.deflate import COMPRESSIONS
 from fer_data.shards.index import ArrayEntry
-from fer_data.shards.npz import COMPRESSIONS
 from fer_data.shards.reader import read_split
 from fer_models.stream import ShardStream, StreamSettings
 
@@ -148,17 +149,21 @@ def test_a_damaged_shard_is_one_clear_error(make_shards, way, damage):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_every_compression_is_streamed_and_checked(make_shards, way, compression):
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_every_form_is_streamed_and_checked(make_shards, way, container, compression):
     options = StreamSettings(cache_bytes=WAYS[way])
-    expected = draw(ShardStream(*make_shards({"train": [64] * 3}), "train", options).shuffled(0))
-    folder, index = make_shards({"train": [64] * 3}, compression, compression=compression)
+    expected = draw(ShardStream(*make_shards({"train": [70] * 3}), "train", options).shuffled(0))
+    folder, index = make_shards(
+        {"train": [70] * 3}, "form", compression=compression, container=container
+    )
     found = draw(ShardStream(folder, index, "train", options).shuffled(0))
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
     shard = index.shards[2]
     data = bytearray((folder / shard.file).read_bytes())
     entry = shard.arrays["images"]
-    data[entry.offset + entry.compressed_bytes - 3] ^= 1  # of stored pixels, the last but two
+    start, size = (entry.chunks or ((entry.offset, entry.compressed_bytes),))[0]
+    data[start + size // 2] ^= 1
     (folder / shard.file).write_bytes(data)
     with pytest.raises(DamagedShardError, match=shard.file):  # noqa: PT012
         stream = ShardStream(folder, index, "train", options)

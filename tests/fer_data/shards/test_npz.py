@@ -17,8 +17,10 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from fer_data.errors import DamagedShardError, SettingsError, UnknownNameError
+from fer_data.shards.arrays import decode_array, read_arrays
+from fer_data.shards.deflate import COMPRESSIONS
 from fer_data.shards.index import ShardEntry
-from fer_data.shards.npz import COMPRESSIONS, decode_array, encode_npz, read_npz
+from fer_data.shards.npz import encode_npz
 
 # Of `sample_arrays`, by isal 1.9.1 at level 1, whose output is the same on CPUs with SSE4, AVX2 and
 # AVX-512. Where it changes, every shard gets other bytes: say so in CHANGELOG.md.
@@ -139,4 +141,4 @@ def test_damage_is_told_by_array() -> None:
 def test_a_missing_shard_is_told_with_its_path(tmp_path: Path) -> None:
     entry = ShardEntry(file="a.npz", split="train", num_samples=0, bytes=0, sha256="", arrays={})
     with pytest.raises(DamagedShardError, match=r"a.npz: No such file .* run `ferdata pack` again"):
-        read_npz(tmp_path / "a.npz", entry, ("images",))
+        read_arrays(tmp_path / "a.npz", entry, ("images",))

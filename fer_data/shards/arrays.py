@@ -1,0 +1,84 @@
+"""Arrays of a shard, read by what the index says of them, from an NPZ file as from an HDF5 one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+from fer_data.errors import DamagedShardError
+from fer_data.shards.index import ArrayEntry, ShardEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedShard:
+    """The bytes of one shard file and where each array stands in them."""
+
+    data: bytes
+    arrays: Mapping[str, ArrayEntry]
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the whole file."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def decode_array(data: bytes, entry: ArrayEntry, where: str) -> NDArray[Any]:
+    """One array of a shard, read from the bytes of its file and checked.
+
+    Args:
+        data: the whole shard file.
+        entry: the array's place, from the index.
+        where: what to call the array in an error.
+
+    Raises:
+        DamagedShardError: the bytes are not what the index says.
+    """
+    try:
+        raw = _inflate(data, entry)
+    except isal_zlib.error as error:  # type: ignore[misc]  # a class; its stub says otherwise
+        raise DamagedShardError(f"{where}: cannot be decompressed ({error})") from error
+    if len(raw) != entry.raw_bytes:
+        raise DamagedShardError(
+            f"{where}: holds {len(raw)} bytes; the index says {entry.raw_bytes}"
+        )
+    if isal_zlib.crc32(raw) != entry.crc32:
+        raise DamagedShardError(f"{where}: checksum differs from the index")
+    array = np.frombuffer(raw, dtype=np.dtype(entry.dtype), offset=entry.header_bytes)
+    array = array.reshape(entry.shape)
+    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+
+
+def _inflate(data: bytes, entry: ArrayEntry) -> bytes:
+    if entry.compression == "none":
+        return data[entry.offset : entry.offset + entry.compressed_bytes]
+    if not entry.chunks:
+        member = data[entry.offset : entry.offset + entry.compressed_bytes]
+        raw: bytes = isal_zlib.decompressobj(-15).decompress(member)  # -15: a raw deflate stream
+        return raw
+    parts = [isal_zlib.decompress(data[start : start + size]) for start, size in entry.chunks]
+    return b"".join(parts)[: entry.raw_bytes]  # the last chunk is as long as the others
+
+
+def read_arrays(path: Path, shard: ShardEntry, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """The named arrays of one shard file, checked against the index.
+
+    Raises:
+        DamagedShardError: the file is missing, or not what the index says.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DamagedShardError(
+            f"{path}: {error.strerror}; run `ferdata pack` again to write it anew"
+        ) from None
+    try:
+        return {name: decode_array(data, shard.arrays[name], f"{path}: {name}") for name in names}
+    except DamagedShardError as error:
+        raise DamagedShardError(f"{error}; run `ferdata pack` again to write it anew") from None
