@@ -1,4 +1,4 @@
-"""Speed and size of packing: ferkit against numpy.savez_compressed.
+"""Speed and size of packing: ferkit against numpy.savez_compressed and h5py's gzip.
 
     python tests/benchmarks/bench_pack.py [FER2013.zip]
 
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -27,8 +28,10 @@ from fer_data.executors import default_workers
 from fer_data.ingest import IngestSettings, ingest
 from fer_data.pack import PackSettings, pack
 from fer_data.pipeline import Runner
+from fer_data.shards.deflate import COMPRESSIONS
+from fer_data.shards.hdf5 import CHUNK_IMAGES, encode_hdf5
 from fer_data.shards.index import read_index
-from fer_data.shards.npz import COMPRESSIONS, encode_npz
+from fer_data.shards.npz import encode_npz
 from fer_data.shards.reader import read_split
 from fer_data.split import SplitSettings
 from tests.fer_data.conftest import build_dataset
@@ -51,6 +54,7 @@ def main() -> None:
         arrays = [vars_of(shards / shard.file) for shard in index.shards]
         raw = sum(array["images"].nbytes for array in arrays)
         compare_codecs(arrays[0])
+        compare_hdf5(arrays[0])
         start = time.perf_counter()
         peer = sum(len(savez(shard)) for shard in arrays)
         seconds = time.perf_counter() - start
@@ -78,6 +82,27 @@ def compare_codecs(arrays: dict[str, np.ndarray]) -> None:
     print(f"  targets of fast: >= 7x as fast ({peer / took['fast']:.1f}x), <= 1.03x as large "
           f"({size['fast'] / peer_size:.3f}x); of small: <= 1x as large "
           f"({size['small'] / peer_size:.3f}x)")  # fmt: skip
+
+
+def compare_hdf5(arrays: dict[str, np.ndarray]) -> None:
+    raw = sum(array.nbytes for array in arrays.values())
+    peer, peer_size = best_of(2, lambda: h5py_gzip(arrays)), len(h5py_gzip(arrays))
+    ours, size = best_of(ROUNDS, lambda: encode_hdf5(arrays)), len(encode_hdf5(arrays).data)
+    print(f"  h5py gzip-4       {raw / 1e6 / peer:6.0f} MB/s  {peer_size / raw:.3f} of raw")
+    print(f"  encode_hdf5, fast {raw / 1e6 / ours:6.0f} MB/s  {size / raw:.3f} of raw")
+    print(f"  target: >= 7x as fast ({peer / ours:.1f}x)")
+
+
+def h5py_gzip(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for name, array in arrays.items():
+            plain = np.char.encode(array, "utf-8") if array.dtype.kind == "U" else array
+            plain = plain.astype("S1") if plain.dtype.itemsize == 0 else plain
+            rows = CHUNK_IMAGES if name == "images" else len(plain)
+            chunks = (min(rows, len(plain)), *plain.shape[1:])
+            file.create_dataset(name, data=plain, chunks=chunks, compression="gzip")
+    return buffer.getvalue()
 
 
 def prepare(dataset_dir: Path, sources: list[Path]) -> Dataset:
