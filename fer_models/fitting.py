@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fer_models.augmentation import augment_images
+from fer_models.augmentation import draw_movements, with_movements
 from fer_models.errors import DivergedError
 from fer_models.events import BatchDone, OnEvent
 from fer_models.plan import TrainPlan
@@ -35,35 +35,40 @@ class Learned:
     seconds: float
 
 
-def compile_network(network: Any, plan: TrainPlan) -> None:
-    """Gives a network its optimizer and loss."""
+def make_learner(network: Any, plan: TrainPlan) -> Any:
+    """What is fitted: the network, or one that moves the images before it; compiled.
+
+    It shares the network's weights.
+    """
+    learner = network if plan.settings.augment is None else with_movements(network)
     rate: Any = plan.settings.learning_rate
     if plan.settings.schedule == "cosine":
         steps = plan.settings.epochs * plan.num_batches
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-    network.compile(
+    learner.compile(
         optimizer=keras.optimizers.Adam(rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    network.optimizer.build(network.trainable_variables)
+    learner.optimizer.build(learner.trainable_variables)
+    return learner
 
 
-def learning_rate(network: Any) -> float:
+def learning_rate(learner: Any) -> float:
     """The learning rate of the next step."""
-    return float(keras.ops.convert_to_numpy(network.optimizer.learning_rate))
+    return float(keras.ops.convert_to_numpy(learner.optimizer.learning_rate))
 
 
 def fit_epoch(
-    network: Any, stream: ShardStream, plan: TrainPlan, epoch: int, on_event: OnEvent
+    learner: Any, stream: ShardStream, plan: TrainPlan, epoch: int, on_event: OnEvent
 ) -> Learned:
     """Learns every training sample once.
 
-    What it does depends on the state of the network, the seed and `epoch` alone: a run that is
+    What it does depends on the state of the learner, the seed and `epoch` alone: a run that is
     resumed draws the same order, augmentation and dropout as one that was never stopped.
 
     Args:
-        network: compiled.
+        learner: as `make_learner` gives it.
         stream: of the train split.
         plan: of the run.
         epoch: counted from 0.
@@ -73,7 +78,7 @@ def fit_epoch(
         DivergedError: the loss is no longer a number.
         DamagedShardError: a shard is not what the index says.
     """
-    seed_dropout(network, plan.settings.seed, epoch)
+    seed_dropout(learner, plan.settings.seed, epoch)
     start = last = time.perf_counter()
     losses = {"loss": math.nan, "accuracy": math.nan}
 
@@ -87,7 +92,7 @@ def fit_epoch(
         now = time.perf_counter()
         if now - last >= _SECONDS_BETWEEN_EVENTS or batch + 1 == stream.num_batches:
             last = now
-            done = min((batch + 1) * stream.settings.batch_size, stream.num_samples)
+            done = min((batch + 1) * stream.settings.batch_size, stream.part_samples)
             on_event(
                 BatchDone(
                     epoch=epoch + 1,
@@ -100,7 +105,7 @@ def fit_epoch(
             )
 
     with stream.explain_damage():
-        network.fit(
+        learner.fit(
             training_batches(stream, plan, epoch),
             shuffle=False,  # the stream does
             verbose=0,
@@ -109,24 +114,31 @@ def fit_epoch(
     return Learned(**losses, seconds=time.perf_counter() - start)
 
 
-def training_batches(stream: ShardStream, plan: TrainPlan, epoch: int) -> Any:
-    """Dataset of (images, labels, weights) of one epoch, augmented."""
-    batches = stream.shuffled(epoch)
-    if plan.settings.augment is not None:
-        augment = plan.settings.augment
-        seed = _draw_seeds(plan.settings.seed, epoch, 1)[0].astype(np.int64)
+def training_batches(stream: ShardStream, plan: TrainPlan, epoch: int, *, start: int = 0) -> Any:
+    """Dataset of what a learner is fitted to in one epoch.
 
-        def move(number: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
-            batch_seed = tf.stack([tf.constant(seed[0]), seed[1] + number])
-            return augment_images(batch[0], batch_seed, augment), batch[1]
+    Args:
+        stream: of the train split.
+        plan: of the run.
+        epoch: counted from 0.
+        start: batches to leave out at the beginning.
 
-        batches = batches.enumerate().map(
-            move, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-    if plan.weights is not None:
-        weights = tf.constant(plan.weights)
-        batches = batches.map(lambda images, labels: (images, labels, tf.gather(weights, labels)))
-    return batches.prefetch(tf.data.AUTOTUNE)
+    Returns:
+        `tf.data.Dataset` of (images, labels), or (images, labels, weights) where classes have
+        weights; instead of the images stand images and movements where they are augmented.
+    """
+    augment, size = plan.settings.augment, plan.index.image_shape[:2]
+    weights = None if plan.weights is None else tf.constant(plan.weights)
+
+    def complete(images: Any, labels: Any, *numbers: Any) -> tuple[Any, ...]:
+        inputs = images
+        if augment is not None:
+            seed = (plan.settings.seed, epoch)
+            inputs = (images, draw_movements(numbers[0], seed, size, augment))
+        return (inputs, labels) if weights is None else (inputs, labels, tf.gather(weights, labels))
+
+    batches = stream.shuffled(epoch, start=start, numbered=augment is not None)
+    return batches.map(complete).prefetch(tf.data.AUTOTUNE)
 
 
 def seed_dropout(network: Any, seed: int, epoch: int) -> None:

@@ -22,7 +22,7 @@ from fer_models.checkpoint import (
 from fer_models.errors import DivergedError
 from fer_models.events import EpochDone, OnEvent, RunStarted
 from fer_models.files import write_json
-from fer_models.fitting import fit_epoch, learning_rate
+from fer_models.fitting import fit_epoch, learning_rate, make_learner
 from fer_models.metrics import Metrics, measure
 from fer_models.plan import TrainPlan
 from fer_models.run import HistoryRow, read_record, write_history
@@ -83,7 +83,7 @@ class TrainingRun:
     Args:
         run_dir: its folder, with its settings in it.
         plan: what it will do.
-        network: compiled.
+        network: with its first weights.
         streams: of the train split and, where there is one, the validation split.
         on_event: told how it goes on.
     """
@@ -99,6 +99,7 @@ class TrainingRun:
         self._dir = run_dir
         self._plan = plan
         self._network = network
+        self._learner = make_learner(network, plan)
         self._streams = streams
         self._on_event = on_event
         self._history: tuple[HistoryRow, ...] = ()
@@ -134,7 +135,7 @@ class TrainingRun:
         last = read_checkpoint(self._last_path)
         if last is None:
             return
-        restore_checkpoint(self._network, last, self._last_path)
+        restore_checkpoint(self._learner, last, self._last_path)
         self._history = last.history
         write_history(self._dir, self._history)
         best = read_checkpoint(self._best_path)
@@ -155,7 +156,7 @@ class TrainingRun:
         start = time.perf_counter()
         epoch = len(self._history)
         stream = self._streams["train"]
-        learned = fit_epoch(self._network, stream, self._plan, epoch, self._on_event)
+        learned = fit_epoch(self._learner, stream, self._plan, epoch, self._on_event)
         judged = self._judge(self._network)
         row = HistoryRow(
             epoch=epoch + 1,
@@ -165,13 +166,13 @@ class TrainingRun:
             validation_accuracy=judged.accuracy if judged else None,
             validation_balanced_accuracy=judged.balanced_accuracy if judged else None,
             validation_macro_f1=judged.macro_f1 if judged else None,
-            learning_rate=learning_rate(self._network),
+            learning_rate=learning_rate(self._learner),
             seconds=time.perf_counter() - start,
-            images_per_second=stream.num_samples / learned.seconds,
+            images_per_second=stream.part_samples / learned.seconds,
         )
         history = (*self._history, row)
         is_best = best_epoch(history) == row.epoch
-        checkpoint = take_checkpoint(self._network, history)
+        checkpoint = take_checkpoint(self._learner, history)
         write_checkpoint(self._last_path, checkpoint)
         if is_best:
             write_checkpoint(self._best_path, checkpoint)

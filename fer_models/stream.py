@@ -3,15 +3,17 @@
 No Python runs in the hot path, and no single sample is ever handled. A split that fits into
 `StreamSettings.cache_bytes` is decoded once and kept as uint8 in memory; each epoch is then one
 permutation and a gather a batch. A larger one is decoded anew each epoch: shards in an order of
-their own, a few of them permuted together with what the block before left over, so that every
-batch but the last is full and every sample comes exactly once.
+their own, a few of them permuted together, batches cut across these blocks, so that every batch
+but the last is full and every sample comes exactly once. The order is known before anything is
+read: an epoch can be gone on with in its middle, or dealt to several trainers.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,36 +24,15 @@ from numpy.typing import NDArray
 from fer_data.errors import DamagedShardError, SettingsError
 from fer_data.shards.arrays import read_arrays
 from fer_data.shards.index import ShardEntry, ShardIndex
+from fer_models.epoch_batches import block_batches, gather_batches
+from fer_models.epoch_order import BlockPlan, Part, order_shards, part_of_trainer, plan_blocks
 from fer_models.members import ShardPlaces, decode_shard, locate_shards
 from fer_models.presence import check_sizes
+from fer_models.stream_settings import StreamSettings, StreamState
+
+__all__ = ["ShardStream", "StreamSettings", "StreamState"]
 
 _AUTOTUNE = tf.data.AUTOTUNE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamSettings:
-    """How a split is streamed.
-
-    Attributes:
-        batch_size: samples a batch; the last batch of an epoch may be smaller.
-        seed: seed of the order of the samples.
-        cache_bytes: a split whose pixels need at most this much memory is kept decoded. It is
-            part of the settings, not of the machine, because the order depends on it.
-        block_shards: shards that are permuted together when the split is not kept in memory.
-    """
-
-    batch_size: int = 64
-    seed: int = 0
-    cache_bytes: int = 2 * 2**30
-    block_shards: int = 4
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "block_shards"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} must be 1 or more; received {getattr(self, name)}")
-        for name in ("seed", "cache_bytes"):
-            if getattr(self, name) < 0:
-                raise SettingsError(f"{name} must be 0 or more; received {getattr(self, name)}")
 
 
 class ShardStream:
@@ -68,6 +49,7 @@ class ShardStream:
 
     Raises:
         UnknownNameError: the shards have no such split.
+        SettingsError: it has fewer samples than there are trainers.
         DamagedShardError: a shard is not what the index says.
     """
 
@@ -84,6 +66,7 @@ class ShardStream:
         self._index = index
         self._shards = tuple(s for s in index.split_shards(split) if s.num_samples > 0)
         check_sizes(shards_dir, self._shards)
+        self._part = self._find_part(split)
         self._places = locate_shards(shards_dir, self._shards)
         image_bytes = int(np.prod(index.image_shape))
         self._cached: tuple[Any, Any] | None = None
@@ -93,34 +76,76 @@ class ShardStream:
     @property
     def num_batches(self) -> int:
         """Batches of an epoch, the last one included."""
-        return -(-self.num_samples // self.settings.batch_size)
+        return self._part.num_batches
+
+    @property
+    def part_samples(self) -> int:
+        """Samples that this trainer draws in an epoch; all of them where it is the only one."""
+        return self._part.num_samples
 
     @property
     def in_memory(self) -> bool:
         """Whether the decoded split is kept in memory."""
         return self._cached is not None
 
-    def shuffled(self, epoch: int) -> Any:
+    def shuffled(self, epoch: int, *, start: int = 0, numbered: bool = False) -> Any:
         """The batches of one epoch, in an order that depends on the seed and the epoch alone.
 
+        Args:
+            epoch: counted from 0.
+            start: batches to leave out at the beginning; the others are the same as without.
+            numbered: whether each sample comes with its number in the order of the shards.
+
         Returns:
-            `tf.data.Dataset` of (images uint8 (B, H, W, C), labels int64 (B,)).
+            `tf.data.Dataset` of (images uint8 (B, H, W, C), labels int64 (B,)), and with
+            `numbered` of (images, labels, numbers int64 (B,)).
+
+        Raises:
+            SettingsError: an epoch has no such batch.
         """
+        if not 0 <= start <= self.num_batches:
+            raise SettingsError(f"start must be 0 to {self.num_batches}; received {start}")
         rng = np.random.default_rng((self.settings.seed, epoch))
+        first, last = self._part.first + start * self.settings.batch_size, self._part.last
+        num_batches = self.num_batches - start
+        if num_batches == 0:
+            return self.shuffled(epoch, start=start - 1, numbered=numbered).take(0)
         if self._cached is not None:
-            return self._gather(rng.permutation(self.num_samples))
-        places = self._places.take(rng.permutation(len(self._shards)))
-        return self._blocks(places, rng.integers(2**31, size=2))
+            order = rng.permutation(self.num_samples)[first:last]
+            return self._gather(order, num_batches, numbered=numbered)
+        order = order_shards(rng, self._places.samples, self.settings.block_shards)
+        plan = self._plan_blocks(order, first, last, num_batches)
+        return self._blocks(order, plan, rng.integers(2**31, size=2), numbered=numbered)
+
+    def state(self, epoch: int, batch: int) -> StreamState:
+        """What to keep to go on after `batch` batches of an epoch."""
+        return StreamState(epoch=epoch, batch=batch, order=self._order_digest())
+
+    def restored(self, state: StreamState, *, numbered: bool = False) -> Any:
+        """The rest of the epoch that was drawn up to `state`; as `shuffled` gives it.
+
+        Raises:
+            SettingsError: the state is of other shards or settings, whose order is another.
+        """
+        if state.order != self._order_digest():
+            raise SettingsError(
+                f"{self._dir}: the state is of other shards or of another batch size, seed, memory "
+                "or trainer; go on with what it was saved with, or begin the epoch anew"
+            )
+        return self.shuffled(state.epoch, start=state.batch, numbered=numbered)
 
     def in_order(self) -> Any:
-        """The batches of the split in the order of the shards.
+        """The batches of the whole split, in the order of the shards.
 
         Returns:
             `tf.data.Dataset` of (images uint8 (B, H, W, C), labels int64 (B,)).
         """
+        num_batches = -(-self.num_samples // self.settings.batch_size)
         if self._cached is not None:
-            return self._gather(np.arange(self.num_samples))
-        return self._blocks(self._places, None)
+            return self._gather(np.arange(self.num_samples), num_batches, numbered=False)
+        order = np.arange(len(self._shards))
+        plan = self._plan_blocks(order, 0, self.num_samples, num_batches)
+        return self._blocks(order, plan, None, numbered=False)
 
     def labels(self) -> NDArray[np.int64]:
         """The labels in the order of `in_order`, int64 of shape (num_samples,)."""
@@ -149,6 +174,26 @@ class ShardStream:
             self._find_damage()
             raise
 
+    def _find_part(self, split: str) -> Part:
+        num_trainers = self.settings.num_trainers
+        if self.num_samples < num_trainers:
+            raise SettingsError(
+                f"{self._dir}: {split} has {self.num_samples} samples; expected one or more for "
+                f"each of {num_trainers} trainers"
+            )
+        return part_of_trainer(
+            self.num_samples, self.settings.trainer, num_trainers, self.settings.batch_size
+        )
+
+    def _order_digest(self) -> str:
+        """Hex digest of all that the order of an epoch depends on, beside its number."""
+        options = self.settings
+        parts = [options.seed, options.batch_size, options.trainer, options.num_trainers]
+        if not self.in_memory:
+            parts.append(options.block_shards)
+        shards = [shard.sha256 for shard in self._shards]
+        return hashlib.sha256(json.dumps([parts, shards]).encode()).hexdigest()
+
     def _find_damage(self) -> None:
         """Reads every shard with NumPy, whose reader names the file and the fault."""
         check_sizes(self._dir, self._shards)
@@ -164,13 +209,16 @@ class ShardStream:
                 f"the index has {num_classes} classes"
             )
 
-    def _decoded(self, places: ShardPlaces) -> Any:
-        """Dataset of whole decoded shards, in order, several at a time."""
+    def _decoded(self, places: ShardPlaces, starts: NDArray[np.int64]) -> Any:
+        """Dataset of whole decoded shards and their samples' numbers, several at a time."""
         shape = self._index.image_shape
-        return tf.data.Dataset.from_tensor_slices(places.tensors()).map(
-            lambda place: decode_shard(place, shape),
-            num_parallel_calls=_AUTOTUNE,
-            deterministic=True,
+
+        def decode(place: Any, start: Any) -> tuple[Any, Any, Any]:
+            images, labels = decode_shard(place, shape)
+            return images, labels, start + tf.range(tf.size(labels, out_type=tf.int64))
+
+        return tf.data.Dataset.from_tensor_slices((places.tensors(), starts)).map(
+            decode, num_parallel_calls=_AUTOTUNE, deterministic=True
         )
 
     def _decode_all(self) -> tuple[Any, Any]:
@@ -178,8 +226,9 @@ class ShardStream:
         labels = np.empty(self.num_samples, np.int64)
         start = 0
         with self.explain_damage():
-            for shard, (shard_images, shard_labels) in zip(
-                self._shards, self._decoded(self._places).as_numpy_iterator(), strict=True
+            decoded = self._decoded(self._places, np.zeros(len(self._shards), np.int64))
+            for shard, (shard_images, shard_labels, _) in zip(
+                self._shards, decoded.as_numpy_iterator(), strict=True
             ):
                 stop = start + shard.num_samples
                 self._check_labels(shard_labels, shard)
@@ -188,55 +237,38 @@ class ShardStream:
         with tf.device("CPU:0"):  # never on the accelerator: batches are gathered here
             return tf.convert_to_tensor(images), tf.convert_to_tensor(labels)
 
-    def _gather(self, order: NDArray[np.int64]) -> Any:
+    def _gather(self, order: NDArray[np.int64], num_batches: int, *, numbered: bool) -> Any:
         """Batches of the split in memory, in the order given."""
         assert self._cached is not None
-        images, labels = self._cached
         with tf.device("CPU:0"):
-            order = tf.convert_to_tensor(order)
-        batches = _gather_batches(images, labels, order, self.settings.batch_size)
+            rows = tf.convert_to_tensor(order)
+            numbers = (tf.range(self.num_samples, dtype=tf.int64),) * numbered
+        batches = gather_batches(
+            (*self._cached, *numbers), rows, self.settings.batch_size, num_batches
+        )
         return batches.prefetch(_AUTOTUNE)
 
-    def _blocks(self, places: ShardPlaces, seed: NDArray[np.int64] | None) -> Any:
-        """Batches of a split that is decoded as it is read; shuffled where there is a seed."""
-        batch_size = self.settings.batch_size
-        num_blocks = -(-len(self._shards) // self.settings.block_shards)
-
-        def add_block(rest: Any, block: Any) -> Any:
-            number, (images, labels) = block
-            images = tf.concat([rest[0], images.values], 0)
-            labels = tf.concat([rest[1], labels.values], 0)
-            size = tf.size(labels)
-            order = tf.range(size)
-            if seed is not None:
-                block_seed = tf.random.experimental.stateless_fold_in(seed, number)
-                order = tf.random.experimental.stateless_shuffle(order, block_seed)
-            # Whole batches go out; what is left over waits for the next block, if there is one.
-            out = tf.where(number == num_blocks - 1, size, size // batch_size * batch_size)
-            rest = (tf.gather(images, order[out:]), tf.gather(labels, order[out:]))
-            return rest, (images, labels, order[:out])
-
-        empty = (tf.zeros((0, *self._index.image_shape), tf.uint8), tf.zeros((0,), tf.int64))
-        return (
-            self._decoded(places)
-            .ragged_batch(self.settings.block_shards)
-            .enumerate()
-            .scan(empty, add_block)
-            .flat_map(
-                lambda images, labels, order: _gather_batches(images, labels, order, batch_size)
-            )
-            .apply(tf.data.experimental.assert_cardinality(self.num_batches))
-            .prefetch(_AUTOTUNE)
+    def _plan_blocks(
+        self, order: NDArray[np.int64], first: int, last: int, num_batches: int
+    ) -> BlockPlan:
+        options = self.settings
+        sizes = self._places.samples[order]
+        return plan_blocks(
+            sizes, options.block_shards, (first, last), options.batch_size, num_batches
         )
 
-
-def _gather_batches(images: Any, labels: Any, order: Any, batch_size: int) -> Any:
-    """Dataset of batches of `images` and `labels`, in `order`."""
-    order = tf.cast(order, tf.int64)
-    size = tf.size(order, out_type=tf.int64)
-
-    def batch(number: Any) -> tuple[Any, Any]:
-        rows = order[number * batch_size : (number + 1) * batch_size]
-        return tf.gather(images, rows), tf.gather(labels, rows)
-
-    return tf.data.Dataset.range((size + batch_size - 1) // batch_size).map(batch)
+    def _blocks(
+        self,
+        order: NDArray[np.int64],
+        plan: BlockPlan,
+        seed: NDArray[np.int64] | None,
+        *,
+        numbered: bool,
+    ) -> Any:
+        """Batches of a split that is decoded as it is read; shuffled where there is a seed."""
+        order = order[plan.shards]
+        sizes = self._places.samples
+        shards = self._decoded(self._places.take(order), (np.cumsum(sizes) - sizes)[order])
+        if not numbered:
+            shards = shards.map(lambda images, labels, _: (images, labels))
+        return block_batches(shards, plan, seed).prefetch(_AUTOTUNE)

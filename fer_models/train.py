@@ -6,7 +6,6 @@ from pathlib import Path
 
 from fer_models.errors import OtherSettingsError
 from fer_models.events import OnEvent, ignore_event
-from fer_models.fitting import compile_network
 from fer_models.plan import TrainPlan, plan_training
 from fer_models.run import (
     RunRecord,
@@ -77,7 +76,6 @@ def train(
         if plan.index.num_samples(split)
     }
     network = build_planned(plan, plan.precision)
-    compile_network(network, plan)
     if not resume or run_dir is None:
         run_dir = claim_run_dir(run_dir, settings.model)
         write_record(run_dir, _record(shards_dir, plan))

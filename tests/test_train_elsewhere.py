@@ -1,4 +1,4 @@
-"""The scripts of docs/train-elsewhere.md, as a reader would save and run them."""
+"""The scripts of docs/train-elsewhere.md and docs/streaming.md, as a reader would run them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import pytest
 from fer_data.shards.samples import Samples
 from tests.made_shards import make_samples, make_shards
 
-DOC = Path(__file__).parents[1] / "docs" / "train-elsewhere.md"
+DOCS = Path(__file__).parents[1] / "docs"
 NAMES = ("anger", "disgust", "happiness")
 
 
-def scripts() -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```$", DOC.read_text(encoding="utf-8"), re.DOTALL | re.M)
+def scripts(doc: str = "train-elsewhere.md") -> list[str]:
+    text = (DOCS / doc).read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.M)
 
 
 def bright_samples(count: int, split: str, seed: int) -> Samples:
@@ -42,8 +43,8 @@ def shards(tmp_path: Path) -> Path:
     return tmp_path / "shards"
 
 
-def run_script(number: int, folder: Path, *arguments: str) -> str:
-    (folder / "train.py").write_text(scripts()[number], encoding="utf-8")
+def run_script(script: str, folder: Path, *arguments: str) -> str:
+    (folder / "train.py").write_text(script, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "train.py", *arguments],
         cwd=folder, capture_output=True, text=True, check=False,
@@ -54,7 +55,7 @@ def run_script(number: int, folder: Path, *arguments: str) -> str:
 
 def test_numpy_and_scikit_learn_train_without_ferkit(shards: Path) -> None:
     assert not re.search(r"\bfer_data|\bfer_models|\bferkit\b", scripts()[0])
-    out = run_script(0, shards.parent, "shards")
+    out = run_script(scripts()[0], shards.parent, "shards")
     assert "test: 45 samples" in out
     accuracy = re.search(r"accuracy +([\d.]+) +45", out)
     assert accuracy is not None
@@ -64,10 +65,26 @@ def test_numpy_and_scikit_learn_train_without_ferkit(shards: Path) -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 def test_pytorch_trains(shards: Path) -> None:
-    out = run_script(1, shards.parent, "shards", "3")
+    out = run_script(scripts()[1], shards.parent, "shards", "3")
     accuracies = [float(word) for word in re.findall(r"accuracy ([\d.]+)", out)]
     assert len(accuracies) == 3
     assert max(accuracies) > 0.9
+
+
+def test_keras_trains_and_goes_on_after_a_kill(shards: Path) -> None:
+    (script,) = scripts("streaming.md")
+    whole = run_script(script, shards.parent, "shards").splitlines()
+    assert [line.split(":")[0] for line in whole] == [f"epoch {n}" for n in range(1, 5)]
+    assert float(whole[-1].rpartition(" ")[2]) > 0.9
+    for name in ("state.json", "model.keras"):
+        (shards.parent / name).unlink()
+    saved = "train.state(epoch, batch))))\n"
+    killed = script.replace("% 50 == 0", "% 2 == 0").replace(saved, f"{saved}            exit()\n")
+    assert killed.count("exit()") == 1
+    assert not run_script(killed, shards.parent, "shards")
+    assert '"batch": 2' in (shards.parent / "state.json").read_text()
+    rest = run_script(script, shards.parent, "shards").splitlines()
+    assert rest == whole
 
 
 def test_the_scripts_can_be_parsed() -> None:
