@@ -1,4 +1,4 @@
-"""Checkpoints: all numbers of a network and its optimizer in one NPZ file, and the history.
+"""Checkpoints: all numbers of a learner and its optimizer in one NPZ file, and the history.
 
 A plain archive without pickled objects: it opens with `numpy.load`, and is whole or not there.
 """
@@ -9,6 +9,7 @@ import dataclasses
 import io
 import json
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,57 +25,110 @@ CHECKPOINTS_DIR = "checkpoints"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EpochProgress:
+    """How far an epoch has been learned, and what it came to.
+
+    Attributes:
+        batches: that were learned.
+        samples: that were learned.
+        loss: sum of the weighted loss of the samples.
+        accuracy: samples that were predicted right while it was learning.
+        seconds: that it took.
+    """
+
+    batches: int = 0
+    samples: int = 0
+    loss: float = 0.0
+    accuracy: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean of the weighted loss."""
+        return self.loss / self.samples
+
+    @property
+    def mean_accuracy(self) -> float:
+        """Share of right predictions."""
+        return self.accuracy / self.samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A network as it was after an epoch.
+    """A learner as it was after an epoch, or in the middle of one.
 
     Attributes:
         weights: of the network, in its order, the moving averages included.
         optimizer: variables of the optimizer, in its order.
+        generators: states of its random generators, in its order.
         history: the epochs so far.
+        progress: of the epoch after them.
     """
 
     weights: tuple[NDArray[Any], ...]
     optimizer: tuple[NDArray[Any], ...]
+    generators: tuple[NDArray[Any], ...]
     history: tuple[HistoryRow, ...]
+    progress: EpochProgress
 
     @property
     def epoch(self) -> int:
-        """Epochs done."""
+        """Epochs that were finished."""
         return len(self.history)
 
 
-def take_checkpoint(network: Any, history: tuple[HistoryRow, ...]) -> Checkpoint:
+def random_generators(learner: Any) -> list[Any]:
+    """The variables that hold the states of a learner's random generators, those of dropout."""
+    weights = {id(variable) for variable in learner.weights}
+    return [v for v in learner.variables if id(v) not in weights and v.shape == (2,)]
+
+
+def take_checkpoint(
+    learner: Any, history: tuple[HistoryRow, ...], progress: EpochProgress
+) -> Checkpoint:
     """The state of a compiled network."""
     return Checkpoint(
-        weights=tuple(network.get_weights()),
-        optimizer=tuple(np.asarray(variable) for variable in network.optimizer.variables),
+        weights=tuple(learner.get_weights()),
+        optimizer=_to_numpy(learner.optimizer.variables),
+        generators=_to_numpy(random_generators(learner)),
         history=history,
+        progress=progress,
     )
 
 
-def restore_checkpoint(network: Any, checkpoint: Checkpoint, where: Path) -> None:
-    """Puts a compiled network and its optimizer into the state of a checkpoint.
+def restore_checkpoint(learner: Any, checkpoint: Checkpoint, where: Path) -> None:
+    """Puts a compiled network, its optimizer and generators into the state of a checkpoint.
 
     Raises:
         DamagedRunError: the checkpoint is of another network.
     """
-    network.optimizer.build(network.trainable_variables)
-    expected = [tuple(v.shape) for v in (*network.weights, *network.optimizer.variables)]
-    found = [a.shape for a in (*checkpoint.weights, *checkpoint.optimizer)]
+    learner.optimizer.build(learner.trainable_variables)
+    others = (*learner.optimizer.variables, *random_generators(learner))
+    expected = [tuple(v.shape) for v in (*learner.weights, *others)]
+    values = (*checkpoint.optimizer, *checkpoint.generators)
+    found = [a.shape for a in (*checkpoint.weights, *values)]
     if expected != found:
         raise DamagedRunError(f"{where}: of another network than the settings say; train again")
-    network.set_weights(checkpoint.weights)
-    for variable, value in zip(network.optimizer.variables, checkpoint.optimizer, strict=True):
+    learner.set_weights(checkpoint.weights)
+    for variable, value in zip(others, values, strict=True):
         variable.assign(value)
+
+
+def _to_numpy(variables: Iterable[Any]) -> tuple[NDArray[Any], ...]:
+    import keras
+
+    return tuple(keras.ops.convert_to_numpy(variable) for variable in variables)
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint in one step."""
     arrays = {f"weights/{n:04d}": array for n, array in enumerate(checkpoint.weights)}
     arrays |= {f"optimizer/{n:04d}": array for n, array in enumerate(checkpoint.optimizer)}
-    history = json.dumps([dataclasses.asdict(row) for row in checkpoint.history])
+    arrays |= {f"generators/{n:04d}": array for n, array in enumerate(checkpoint.generators)}
+    arrays["history"] = np.array(json.dumps([dataclasses.asdict(r) for r in checkpoint.history]))
+    arrays["progress"] = np.array(json.dumps(dataclasses.asdict(checkpoint.progress)))
     file = io.BytesIO()
-    np.savez(file, **arrays, history=np.array(history))  # type: ignore[arg-type]
+    np.savez(file, **arrays)  # type: ignore[arg-type]
     write_file(path, file.getvalue())
 
 
@@ -86,11 +140,15 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     """
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            parts = {
+                part: tuple(file[n] for n in file.files if n.startswith(f"{part}/"))
+                for part in ("weights", "optimizer", "generators")
+            }
             history = json.loads(str(file["history"]))
             return Checkpoint(
-                weights=tuple(file[n] for n in file.files if n.startswith("weights/")),
-                optimizer=tuple(file[n] for n in file.files if n.startswith("optimizer/")),
+                **parts,
                 history=tuple(HistoryRow(**row) for row in history),
+                progress=EpochProgress(**json.loads(str(file["progress"]))),
             )
     except FileNotFoundError:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,27 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from fer_models.augmentation import draw_movements, with_movements
+from fer_models.checkpoint import EpochProgress, random_generators
 from fer_models.errors import DivergedError
 from fer_models.events import BatchDone, OnEvent
 from fer_models.plan import TrainPlan
 from fer_models.stream import ShardStream
 
 _SECONDS_BETWEEN_EVENTS = 0.2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
-    """What an epoch of training came to.
-
-    Attributes:
-        loss: mean of the weighted loss.
-        accuracy: share of right predictions while it was learning.
-        seconds: that it took.
-    """
-
-    loss: float
-    accuracy: float
-    seconds: float
 
 
 def make_learner(network: Any, plan: TrainPlan) -> Any:
@@ -60,9 +46,16 @@ def learning_rate(learner: Any) -> float:
 
 
 def fit_epoch(
-    learner: Any, stream: ShardStream, plan: TrainPlan, epoch: int, on_event: OnEvent
-) -> Learned:
-    """Learns every training sample once.
+    learner: Any,
+    stream: ShardStream,
+    plan: TrainPlan,
+    epoch: int,
+    on_event: OnEvent,
+    *,
+    done: EpochProgress,
+    stop: Callable[[], bool],
+) -> EpochProgress:
+    """Learns the rest of an epoch, or as much of it until `stop` says so.
 
     What it does depends on the state of the learner, the seed and `epoch` alone: a run that is
     resumed draws the same order, augmentation and dropout as one that was never stopped.
@@ -73,45 +66,61 @@ def fit_epoch(
         plan: of the run.
         epoch: counted from 0.
         on_event: told of batches.
+        done: what was learned of the epoch before.
+        stop: asked after each batch.
+
+    Returns:
+        What is learned of the epoch now.
 
     Raises:
         DivergedError: the loss is no longer a number.
         DamagedShardError: a shard is not what the index says.
     """
-    seed_dropout(learner, plan.settings.seed, epoch)
+    if done.batches == 0:
+        seed_dropout(learner, plan.settings.seed, epoch)
     start = last = time.perf_counter()
-    losses = {"loss": math.nan, "accuracy": math.nan}
+    progress = done
 
     def tell(batch: int, logs: dict[str, float]) -> None:
-        nonlocal last
-        losses.update(logs)
-        if not math.isfinite(losses["loss"]):
+        nonlocal last, progress
+        if not math.isfinite(logs["loss"]):
             raise DivergedError(
-                f"the loss became {losses['loss']} in epoch {epoch + 1}, batch {batch + 1}"
+                f"the loss became {logs['loss']} in epoch {epoch + 1}, "
+                f"batch {done.batches + batch + 1}"
             )
         now = time.perf_counter()
-        if now - last >= _SECONDS_BETWEEN_EVENTS or batch + 1 == stream.num_batches:
+        samples = min((batch + 1) * stream.settings.batch_size, stream.part_samples - done.samples)
+        progress = EpochProgress(
+            batches=done.batches + batch + 1,
+            samples=done.samples + samples,
+            loss=done.loss + logs["loss"] * samples,
+            accuracy=done.accuracy + logs["accuracy"] * samples,
+            seconds=done.seconds + now - start,
+        )
+        is_last = progress.batches == stream.num_batches
+        if is_last or now - last >= _SECONDS_BETWEEN_EVENTS:
             last = now
-            done = min((batch + 1) * stream.settings.batch_size, stream.part_samples)
             on_event(
                 BatchDone(
                     epoch=epoch + 1,
-                    batch=batch + 1,
+                    batch=progress.batches,
                     num_batches=stream.num_batches,
-                    loss=losses["loss"],
-                    accuracy=losses["accuracy"],
-                    images_per_second=done / (now - start),
+                    loss=progress.mean_loss,
+                    accuracy=progress.mean_accuracy,
+                    images_per_second=samples / (now - start),
                 )
             )
+        if not is_last and stop():
+            learner.stop_training = True
 
     with stream.explain_damage():
         learner.fit(
-            training_batches(stream, plan, epoch),
+            training_batches(stream, plan, epoch, start=done.batches),
             shuffle=False,  # the stream does
             verbose=0,
             callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=tell)],
         )
-    return Learned(**losses, seconds=time.perf_counter() - start)
+    return progress
 
 
 def training_batches(stream: ShardStream, plan: TrainPlan, epoch: int, *, start: int = 0) -> Any:
@@ -141,10 +150,9 @@ def training_batches(stream: ShardStream, plan: TrainPlan, epoch: int, *, start:
     return batches.map(complete).prefetch(tf.data.AUTOTUNE)
 
 
-def seed_dropout(network: Any, seed: int, epoch: int) -> None:
-    """Puts every random generator inside a network into a state of its seed and epoch alone."""
-    weights = {id(variable) for variable in network.weights}
-    generators = [v for v in network.variables if id(v) not in weights and v.shape == (2,)]
+def seed_dropout(learner: Any, seed: int, epoch: int) -> None:
+    """Puts every random generator of a learner into a state of its seed and epoch alone."""
+    generators = random_generators(learner)
     for variable, state in zip(
         generators, _draw_seeds(seed, epoch, len(generators) + 1)[1:], strict=True
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from fer_models.bundle import write_bundle
 from fer_models.checkpoint import (
     CHECKPOINTS_DIR,
     Checkpoint,
+    EpochProgress,
     read_checkpoint,
     restore_checkpoint,
     take_checkpoint,
@@ -23,11 +25,14 @@ from fer_models.errors import DivergedError
 from fer_models.events import EpochDone, OnEvent, RunStarted
 from fer_models.files import write_json
 from fer_models.fitting import fit_epoch, learning_rate, make_learner
+from fer_models.interrupts import interrupts
 from fer_models.metrics import Metrics, measure
 from fer_models.plan import TrainPlan
 from fer_models.run import HistoryRow, read_record, write_history
 from fer_models.stream import ShardStream
 from fer_models.zoo import NetworkSpec, build_network
+
+_SECONDS_BETWEEN_SAVES = 300.0  # in the middle of an epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +108,7 @@ class TrainingRun:
         self._streams = streams
         self._on_event = on_event
         self._history: tuple[HistoryRow, ...] = ()
+        self._progress = EpochProgress()
         self._last_path = run_dir / CHECKPOINTS_DIR / "last.npz"
         self._best_path = run_dir / CHECKPOINTS_DIR / "best.npz"
 
@@ -122,7 +128,8 @@ class TrainingRun:
             )
         )
         try:
-            stopped = self._learn()
+            with interrupts() as asked_to_stop:
+                stopped = self._learn(asked_to_stop)
         except KeyboardInterrupt:
             stopped = "interrupted"
         except DivergedError as error:
@@ -136,43 +143,68 @@ class TrainingRun:
         if last is None:
             return
         restore_checkpoint(self._learner, last, self._last_path)
-        self._history = last.history
+        self._history, self._progress = last.history, last.progress
         write_history(self._dir, self._history)
+        if last.progress.batches or best_epoch(last.history) != last.epoch:
+            return
         best = read_checkpoint(self._best_path)
-        if best_epoch(last.history) == last.epoch and (best is None or best.epoch != last.epoch):
+        if best is None or best.epoch != last.epoch:
             write_checkpoint(self._best_path, last)  # killed between the two files
 
-    def _learn(self) -> str:
+    def _learn(self, asked_to_stop: Callable[[], bool]) -> str:
         """Learns epoch after epoch; returns why it stopped."""
         patience = self._plan.settings.patience
         while len(self._history) < self._plan.settings.epochs:
             waited = len(self._history) - best_epoch(self._history)
             if patience and waited >= patience:
                 return "no better"
-            self._learn_epoch()
+            if asked_to_stop():
+                return "interrupted"
+            self._learn_batches(asked_to_stop)
+            if self._progress.batches == self._plan.num_batches:
+                self._end_epoch()
         return "finished"
 
-    def _learn_epoch(self) -> None:
+    def _learn_batches(self, asked_to_stop: Callable[[], bool]) -> None:
+        """Learns the rest of an epoch; saves in the middle of it when asked, and now and then."""
         start = time.perf_counter()
-        epoch = len(self._history)
-        stream = self._streams["train"]
-        learned = fit_epoch(self._learner, stream, self._plan, epoch, self._on_event)
+
+        def stop() -> bool:
+            return asked_to_stop() or time.perf_counter() - start >= _SECONDS_BETWEEN_SAVES
+
+        self._progress = fit_epoch(
+            self._learner,
+            self._streams["train"],
+            self._plan,
+            len(self._history),
+            self._on_event,
+            done=self._progress,
+            stop=stop,
+        )
+        if self._progress.batches < self._plan.num_batches:
+            checkpoint = take_checkpoint(self._learner, self._history, self._progress)
+            write_checkpoint(self._last_path, checkpoint)
+
+    def _end_epoch(self) -> None:
+        """Judges the epoch that was learned, and saves it."""
+        start = time.perf_counter()
+        learned, self._progress = self._progress, EpochProgress()
         judged = self._judge(self._network)
         row = HistoryRow(
-            epoch=epoch + 1,
-            loss=learned.loss,
-            accuracy=learned.accuracy,
+            epoch=len(self._history) + 1,
+            loss=learned.mean_loss,
+            accuracy=learned.mean_accuracy,
             validation_loss=judged.log_loss if judged else None,
             validation_accuracy=judged.accuracy if judged else None,
             validation_balanced_accuracy=judged.balanced_accuracy if judged else None,
             validation_macro_f1=judged.macro_f1 if judged else None,
             learning_rate=learning_rate(self._learner),
-            seconds=time.perf_counter() - start,
-            images_per_second=stream.part_samples / learned.seconds,
+            seconds=learned.seconds + time.perf_counter() - start,
+            images_per_second=learned.samples / learned.seconds,
         )
         history = (*self._history, row)
         is_best = best_epoch(history) == row.epoch
-        checkpoint = take_checkpoint(self._learner, history)
+        checkpoint = take_checkpoint(self._learner, history, self._progress)
         write_checkpoint(self._last_path, checkpoint)
         if is_best:
             write_checkpoint(self._best_path, checkpoint)

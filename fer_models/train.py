@@ -37,9 +37,10 @@ def train(
     unlike the accuracy it does not overlook rare classes. Without a validation split it is the
     one with the lowest training loss.
 
-    Each finished epoch is saved. Ctrl-C ends the run after the last one, with a bundle of the
-    best; `resume` goes on from there, and comes to the same weights as a run never interrupted
-    where the device computes the same sum twice the same way, as CPUs do.
+    Each finished epoch is saved, and a long one every five minutes. Ctrl-C or SIGTERM saves after
+    the batch and ends the run with a bundle of the best epoch; `resume` goes on from the last save,
+    and comes to the same weights as a run never interrupted where the device computes the same sum
+    twice the same way, as CPUs do.
 
     Sets Keras' global seed, from which the first weights are drawn.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -60,9 +62,9 @@ class KilledError(Exception):
     pass
 
 
-def kill_after(epoch):
+def kill_after(epoch, batch=1):
     def on_event(event):
-        if isinstance(event, BatchDone) and event.epoch == epoch + 1:
+        if isinstance(event, BatchDone) and (event.epoch, event.batch) >= (epoch + 1, batch):
             raise KilledError
 
     return on_event
@@ -95,25 +97,63 @@ def test_a_run_folder_holds_all_there_is_to_know(shards_dir, tmp_path):
     assert not list(run.rglob("*.tmp"))
 
 
+def assert_same_run(first, second):
+    """Two run folders whose last states agree to what sums in another order may differ by."""
+    ours, theirs = (read_checkpoint(run / "checkpoints" / "last.npz") for run in (first, second))
+    assert ours.progress == theirs.progress
+    for part in ("weights", "optimizer", "generators"):
+        for one, other in zip(getattr(ours, part), getattr(theirs, part), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+    for one, other in zip(ours.history, theirs.history, strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=1e-5)
+        assert one.accuracy == pytest.approx(other.accuracy, rel=1e-5)
+        assert one.validation_macro_f1 == pytest.approx(other.validation_macro_f1, rel=1e-5)
+
+
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_a_killed_and_resumed_run_is_the_same_run(shards_dir, tmp_path, schedule):
-    settings = choose(schedule=schedule)
+@pytest.mark.parametrize("moment", ["between epochs", "in an epoch"])
+def test_a_killed_and_resumed_run_is_the_same_run(
+    shards_dir, tmp_path, monkeypatch, schedule, moment
+):
+    settings = choose(schedule=schedule, epochs=3)
     whole = train.train(shards_dir, tmp_path / "whole", settings)
-    with pytest.raises(KilledError):
-        train.train(shards_dir, tmp_path / "killed", settings, kill_after(2))
+    with monkeypatch.context() as changed:
+        if moment == "in an epoch":
+            changed.setattr(session, "_SECONDS_BETWEEN_SAVES", 0.0)  # after each batch
+        changed.setattr(fitting, "_SECONDS_BETWEEN_EVENTS", 0.0)
+        with pytest.raises(KilledError):
+            train.train(shards_dir, tmp_path / "killed", settings, kill_after(2, batch=4))
     assert len(read_history(tmp_path / "killed")) == 2
+    last = read_checkpoint(tmp_path / "killed" / "checkpoints" / "last.npz")
+    assert last.progress.batches == (3 if moment == "in an epoch" else 0)
     events = []
     resumed = train.train(shards_dir, tmp_path / "killed", settings, events.append, resume=True)
     assert events[0].epochs_done == 2
-    first = read_checkpoint(tmp_path / "whole" / "checkpoints" / "last.npz")
-    second = read_checkpoint(tmp_path / "killed" / "checkpoints" / "last.npz")
-    for ours, theirs in zip(
-        first.weights + first.optimizer, second.weights + second.optimizer, strict=True
-    ):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
     assert resumed.best_epoch == whole.best_epoch
-    for ours, theirs in zip(whole.history, resumed.history, strict=True):
-        assert ours.loss == pytest.approx(theirs.loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_in_the_middle_of_an_epoch(
+    shards_dir, tmp_path, monkeypatch, caplog, number
+):
+    monkeypatch.setattr(fitting, "_SECONDS_BETWEEN_EVENTS", 0.0)
+    settings = choose(epochs=2)
+    train.train(shards_dir, tmp_path / "whole", settings)
+    handler = signal.getsignal(number)
+
+    def on_event(event):
+        if isinstance(event, BatchDone) and event.batch == 2:
+            os.kill(os.getpid(), number)
+
+    report = train.train(shards_dir, tmp_path / "stopped", settings, on_event)
+    assert (report.stopped, report.history, report.best_epoch) == ("interrupted", (), 0)
+    assert "saving after this batch; once more stops at once" in caplog.text
+    last = read_checkpoint(tmp_path / "stopped" / "checkpoints" / "last.npz")
+    assert last.progress.batches == 2
+    assert signal.getsignal(number) is handler
+    train.train(shards_dir, tmp_path / "stopped", settings, resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
 
 
 def test_same_seed_same_run_and_another_seed_another(shards_dir, tmp_path):
