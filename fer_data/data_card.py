@@ -37,6 +37,7 @@ def data_card(index: ShardIndex, manifests: Mapping[str, Manifest]) -> str:
         size_category=_SIZE_NAMES[sum(num_samples >= size for size in _SIZES)],
         picture=PICTURE_NAME,
         table=_table(["class", *columns], rows),
+        images=_images_text(index),
         leaking=_leaking(index.leakage),
         sources=list(_sources(index, manifests)),
         stages=[{"name": n, "text": _stage_text(n, s)} for n, s in index.lineage.items()],
@@ -84,6 +85,15 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)]]
     cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in [*lines, *cells])
+
+
+def _images_text(index: ShardIndex) -> str:
+    """Dtype and shape of the images as they are stored."""
+    dtype, shape = "uint8", tuple[int, ...](index.image_shape)
+    if index.shards:
+        entry = index.shards[0].arrays["images"]
+        dtype, shape = np.dtype(entry.dtype).name, entry.shape[1:]
+    return f"{dtype} ({', '.join(map(str, ('n', *shape)))})"
 
 
 def _leaking(leakage: Mapping[str, Any]) -> str:

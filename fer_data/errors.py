@@ -13,6 +13,7 @@ FerDataError
 ├── TooManyRejectionsError               more files were rejected than allowed
 ├── FilterLossError                      a filter would take too much of a class
 ├── LeakageError                         one image would stand in two splits
+├── MissingPluginError(ImportError)      an HDF5 codec is not installed
 └── ShardError
     ├── MissingShardsError(FileNotFoundError)    no shard index at this place
     └── DamagedShardError(ValueError)    a shard is not what the index says
@@ -119,6 +120,10 @@ class FilterLossError(FerDataError):
 
 class LeakageError(FerDataError):
     """One image would stand in two splits."""
+
+
+class MissingPluginError(FerDataError, ImportError):
+    """A codec that shards are, or shall be, compressed with is not installed."""
 
 
 class ShardError(FerDataError):

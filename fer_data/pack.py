@@ -18,62 +18,21 @@ from pathlib import Path
 from typing import Any
 
 from fer_data.dataset import Dataset, ferkit_version
-from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.executors import run_tasks
 from fer_data.files import write_file
 from fer_data.manifest import GENERIC
 from fer_data.pack_folder import begin_work, check_folder, end_work, is_whole, old_index
 from fer_data.pack_papers import write_papers
 from fer_data.pack_plan import PackPlan, cut, plan_pack
+from fer_data.pack_settings import FORMATS, PackSettings
 from fer_data.pack_shard import CONTAINERS, ShardResult, ShardTask, make_shard
-from fer_data.shards.deflate import COMPRESSIONS
 from fer_data.shards.index import INDEX_NAME, ShardIndex, class_weights
 
-FORMATS = tuple(CONTAINERS)
+__all__ = ["FORMATS", "PackReport", "PackSettings", "pack"]
+
 _log = logging.getLogger(__name__)
 _PROCESSES_PAY = 50_000_000  # bytes of pixels; below it, starting them takes longer than the work
 _LINEAGE = ("ingest", "filter", "split", "balance")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackSettings:
-    """How samples are packed. See docs/decisions/0002-shard-size.md for the size.
-
-    Attributes:
-        format: one of `FORMATS`.
-        shard_mb: most raw pixels of a shard, in MB (10**6 bytes).
-        shard_samples: most samples of a shard.
-        compression: "none", "fast", or "small": a third slower to write than NumPy, and smaller.
-        seed: of the order of the train split.
-    """
-
-    format: str = "npz"
-    shard_mb: float = 16.0
-    shard_samples: int = 2048
-    compression: str = "fast"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise UnknownNameError("format", self.format, FORMATS)
-        if self.compression not in COMPRESSIONS:
-            raise UnknownNameError("compression", self.compression, COMPRESSIONS)
-        if not 0 < self.shard_mb <= 1024:
-            raise SettingsError(f"shard_mb must be above 0, at most 1024; received {self.shard_mb}")
-        if self.shard_samples < 1:
-            raise SettingsError(f"shard_samples must be 1 or more; received {self.shard_samples}")
-        if not 0 <= self.seed < 2**63:
-            raise SettingsError(f"seed must be 0 to 2**63 - 1; received {self.seed}")
-
-    def most_samples(self, image_shape: tuple[int, int, int]) -> int:
-        """Samples that fit into one shard; one always does.
-
-        Example:
-            >>> PackSettings().most_samples((48, 48, 1)), PackSettings().most_samples((96, 96, 3))
-            (2048, 578)
-        """
-        by_size = int(self.shard_mb * 1_000_000 / math.prod(image_shape))
-        return max(1, min(self.shard_samples, by_size))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +128,8 @@ def _tasks(
                     samples=part,
                     container=settings.format,
                     compression=settings.compression,
+                    layout=settings.layout,
+                    dtype=settings.dtype,
                 )
             )
     return tasks

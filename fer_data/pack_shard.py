@@ -25,6 +25,7 @@ from fer_data.shards.arrays import EncodedShard
 from fer_data.shards.hdf5 import encode_hdf5
 from fer_data.shards.index import FORMAT_VERSION, ShardEntry, shard_from_json
 from fer_data.shards.npz import encode_npz
+from fer_data.shards.pixels import stored_pixels
 from fer_data.tables import table_digest
 
 #: Folder among the shards in which unfinished work is noted; gone when the index is written.
@@ -59,7 +60,9 @@ class ShardTask:
         split: whose samples it holds.
         samples: table of `fer_data.pack_plan.PACKED_SCHEMA`.
         container: one of `CONTAINERS`.
-        compression: one of `fer_data.shards.deflate.COMPRESSIONS`.
+        compression: one of `fer_data.pack_settings.ALL_COMPRESSIONS`.
+        layout: of the images, one of `fer_data.shards.pixels.LAYOUTS`.
+        dtype: of the images, one of `fer_data.shards.pixels.DTYPES`.
     """
 
     dataset: Dataset
@@ -69,11 +72,14 @@ class ShardTask:
     samples: pa.Table
     container: str
     compression: str
+    layout: str
+    dtype: str
 
     @property
     def fingerprint(self) -> str:
         """Hex digest of all that the shard's bytes depend on."""
-        form = (self.dataset.image_shape, self.container, self.compression)
+        packed = (self.container, self.compression, self.layout, self.dtype)
+        form = (self.dataset.image_shape, *packed)
         parts = [ferkit_version(), FORMAT_VERSION, self.file, form, table_digest(self.samples)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -116,7 +122,7 @@ def make_shard(task: ShardTask) -> ShardResult:
     sums, squares = _sums(images[~augmented])
     _make_copies(images, task.samples)
     arrays: dict[str, NDArray[Any]] = {
-        "images": images,
+        "images": stored_pixels(images, task.layout, task.dtype),
         "labels": task.samples["label"].to_numpy(),
         "keys": np.array(task.samples["key"].to_pylist(), dtype=np.str_),
         "parents": np.array(task.samples["parent"].to_pylist(), dtype=np.str_),

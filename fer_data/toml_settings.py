@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fer_data.errors import SettingsError
+from fer_data.errors import MissingPluginError, SettingsError
 from fer_data.toml_lines import line_of
 
 Settings = TypeVar("Settings")
@@ -108,7 +108,7 @@ class TomlTable:
         given = {key: here._value([key], value, hints[key]) for key, value in values.items()}
         try:
             return settings(**given)
-        except SettingsError as error:
+        except (SettingsError, MissingPluginError) as error:
             named = next((key for key in given if re.search(rf"\b{key}\b", str(error))), None)
             raise here.error([named] if named else [], str(error)) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import re
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer_data.shards.index import INDEX_NAME, read_index
+from fer_data.shards.npz import encode_npz
+from fer_data.shards.pixels import stored_pixels
 from fer_data.shards.samples import Samples
 from tests.made_shards import make_samples, make_shards
 
@@ -43,6 +47,27 @@ def shards(tmp_path: Path) -> Path:
     return tmp_path / "shards"
 
 
+@pytest.fixture
+def rows(shards: Path) -> Path:
+    """The same shards as `ferdata pack --layout flat --dtype float32` stores them."""
+    index = read_index(shards)
+    entries = []
+    for shard in index.shards:
+        with np.load(shards / shard.file, allow_pickle=False) as npz:
+            arrays = dict(npz)
+        images = stored_pixels(arrays["images"], "flat", "float32")
+        encoded = encode_npz(arrays | {"images": images})
+        (shards / shard.file).write_bytes(encoded.data)
+        entries.append(
+            dataclasses.replace(
+                shard, arrays=encoded.arrays, bytes=len(encoded.data), sha256=encoded.sha256
+            )
+        )
+    text = dataclasses.replace(index, shards=tuple(entries)).to_json()
+    (shards / INDEX_NAME).write_text(text, encoding="utf-8")
+    return shards
+
+
 def run_script(script: str, folder: Path, *arguments: str) -> str:
     (folder / "train.py").write_text(script, encoding="utf-8")
     done = subprocess.run(
@@ -63,9 +88,14 @@ def test_numpy_and_scikit_learn_train_without_ferkit(shards: Path) -> None:
     assert all(name in out for name in NAMES)
 
 
+def test_scikit_learn_takes_rows_of_floats_as_they_are(rows: Path) -> None:
+    out = run_script(scripts()[1], rows.parent)
+    assert float(out) > 0.9
+
+
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 def test_pytorch_trains(shards: Path) -> None:
-    out = run_script(scripts()[1], shards.parent, "shards", "3")
+    out = run_script(scripts()[2], shards.parent, "shards", "3")
     accuracies = [float(word) for word in re.findall(r"accuracy ([\d.]+)", out)]
     assert len(accuracies) == 3
     assert max(accuracies) > 0.9
@@ -88,8 +118,8 @@ def test_keras_trains_and_goes_on_after_a_kill(shards: Path) -> None:
 
 
 def test_the_scripts_can_be_parsed() -> None:
-    first, second = scripts()
-    for script in (first, second):
+    first, second, third = scripts()
+    for script in (first, second, third):
         compile(script, "train.py", "exec")
     code = [line for line in first.splitlines() if line.strip()]
     assert len(code) <= 36

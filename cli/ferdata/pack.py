@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from fer_data.dataset import Dataset
-from fer_data.pack import FORMATS, PackReport, PackSettings
+from fer_data.pack import PackReport
+from fer_data.pack_settings import ALL_COMPRESSIONS, FORMATS, PackSettings
 from fer_data.pipeline import Runner
-from fer_data.shards.deflate import COMPRESSIONS
+from fer_data.shards.pixels import DTYPES, LAYOUTS
 from fercli.options import dataset_option, json_option, seed_option, workers_option
 from fercli.output import Output
 
@@ -28,15 +29,24 @@ from fercli.output import Output
 )  # fmt: skip
 @click.option(
     "--shard-mb", type=float, default=PackSettings().shard_mb, show_default=True,
-    help="Most megabytes of raw pixels in a shard.",
+    help="Most megabytes of pixels in a shard, before they are compressed.",
 )  # fmt: skip
 @click.option(
     "--shard-samples", type=click.IntRange(min=1), default=PackSettings().shard_samples,
     show_default=True, help="Most samples in a shard.",
 )  # fmt: skip
 @click.option(
-    "--compression", type=click.Choice(list(COMPRESSIONS)), default=PackSettings().compression,
-    show_default=True, help="How small shards are.",
+    "--compression", type=click.Choice(ALL_COMPRESSIONS), default=PackSettings().compression,
+    show_default=True,
+    help="How small shards are; from zstd on, codecs of hdf5plugin for --format hdf5.",
+)  # fmt: skip
+@click.option(
+    "--layout", type=click.Choice(LAYOUTS), default=PackSettings().layout, show_default=True,
+    help="Shape of the images: (n, height, width, channels), or a row an image.",
+)  # fmt: skip
+@click.option(
+    "--dtype", type=click.Choice(list(DTYPES)), default=PackSettings().dtype, show_default=True,
+    help="Of the images: 0 to 255, or 0 to 1 in four times the bytes.",
 )  # fmt: skip
 @seed_option
 @workers_option
@@ -48,6 +58,8 @@ def pack(
     shard_mb: float,
     shard_samples: int,
     compression: str,
+    layout: str,
+    dtype: str,
     seed: int,
     workers: int | None,
     as_json: bool,
@@ -60,6 +72,7 @@ def pack(
     Example:
       ferdata pack --format npz
       ferdata pack --out shards-small --shard-samples 512
+      ferdata pack --out shards-rows --layout flat --dtype float32
     """
     output = Output(as_json=as_json)
     settings = PackSettings(
@@ -67,6 +80,8 @@ def pack(
         shard_mb=shard_mb,
         shard_samples=shard_samples,
         compression=compression,
+        layout=layout,
+        dtype=dtype,
         seed=seed,
     )
     dataset = Dataset.open(dataset_dir)

@@ -13,6 +13,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from fer_data.errors import DamagedShardError
+from fer_data.shards.codecs import CODECS
 from fer_data.shards.index import ArrayEntry, ShardEntry
 
 
@@ -29,33 +30,38 @@ class EncodedShard:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def decode_array(data: bytes, entry: ArrayEntry, where: str) -> NDArray[Any]:
+def decode_array(data: bytes, entry: ArrayEntry, name: str) -> NDArray[Any]:
     """One array of a shard, read from the bytes of its file and checked.
 
     Args:
         data: the whole shard file.
         entry: the array's place, from the index.
-        where: what to call the array in an error.
+        name: of the array; errors begin with it.
 
     Raises:
         DamagedShardError: the bytes are not what the index says.
+        MissingPluginError: a codec compressed the array that is not installed.
     """
     try:
-        raw = _inflate(data, entry)
+        raw = _decompress(data, entry, name)
     except isal_zlib.error as error:  # type: ignore[misc]  # a class; its stub says otherwise
-        raise DamagedShardError(f"{where}: cannot be decompressed ({error})") from error
+        raise DamagedShardError(f"{name}: cannot be decompressed ({error})") from error
+    except DamagedShardError as error:
+        raise DamagedShardError(f"{name}: {error}") from error
     if len(raw) != entry.raw_bytes:
-        raise DamagedShardError(
-            f"{where}: holds {len(raw)} bytes; the index says {entry.raw_bytes}"
-        )
+        raise DamagedShardError(f"{name}: holds {len(raw)} bytes; the index says {entry.raw_bytes}")
     if isal_zlib.crc32(raw) != entry.crc32:
-        raise DamagedShardError(f"{where}: checksum differs from the index")
+        raise DamagedShardError(f"{name}: checksum differs from the index")
     array = np.frombuffer(raw, dtype=np.dtype(entry.dtype), offset=entry.header_bytes)
     array = array.reshape(entry.shape)
     return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
 
 
-def _inflate(data: bytes, entry: ArrayEntry) -> bytes:
+def _decompress(data: bytes, entry: ArrayEntry, name: str) -> bytes:
+    if entry.compression in CODECS:
+        from fer_data.shards.hdf5 import read_filtered  # here: it needs h5py, and this module
+
+        return read_filtered(data, name, entry)
     if entry.compression == "none":
         return data[entry.offset : entry.offset + entry.compressed_bytes]
     if not entry.chunks:
@@ -67,11 +73,16 @@ def _inflate(data: bytes, entry: ArrayEntry) -> bytes:
 
 
 def read_arrays(path: Path, shard: ShardEntry, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """The named arrays of one shard file, checked against the index.
+    """The named arrays of one shard file, as they are stored, checked against the index.
 
     Raises:
         DamagedShardError: the file is missing, or not what the index says.
+        MissingPluginError: a codec compressed the shard that is not installed.
     """
+    if shard.codecs:
+        from fer_data.shards.hdf5 import check_codecs
+
+        check_codecs(path.parent, [shard])
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -79,6 +90,11 @@ def read_arrays(path: Path, shard: ShardEntry, names: tuple[str, ...]) -> dict[s
             f"{path}: {error.strerror}; run `ferdata pack` again to write it anew"
         ) from None
     try:
-        return {name: decode_array(data, shard.arrays[name], f"{path}: {name}") for name in names}
+        # decoders in C that trust their input get nothing else than what was written
+        if shard.codecs and hashlib.sha256(data).hexdigest() != shard.sha256:
+            raise DamagedShardError("its sha256 is not that of the index")
+        return {name: decode_array(data, shard.arrays[name], name) for name in names}
     except DamagedShardError as error:
-        raise DamagedShardError(f"{error}; run `ferdata pack` again to write it anew") from None
+        raise DamagedShardError(
+            f"{path}: {error}; run `ferdata pack` again to write it anew"
+        ) from None

@@ -1,14 +1,17 @@
 """HDF5 shards: files whose bytes depend on the arrays alone, with chunks that anybody can inflate.
 
 Chunks are zlib streams (HDF5's own gzip filter), made by ISA-L and written as they are: h5py's
-filter takes seven times as long. Files are made in memory, so no killed writer leaves half of one.
+filter takes seven times as long. With a codec of hdf5plugin they are what HDF5's own pipeline makes
+of them. Files are made in memory, so no killed writer leaves half of one.
 Format: HDF5 File Format Specification 2.0 (superblock 0), which every HDF5 since 1.8 reads.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -16,10 +19,16 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from fer_data.errors import SettingsError, UnknownNameError
+from fer_data.errors import (
+    DamagedShardError,
+    MissingPluginError,
+    SettingsError,
+    UnknownNameError,
+)
 from fer_data.shards.arrays import EncodedShard
+from fer_data.shards.codecs import CODECS
 from fer_data.shards.deflate import COMPRESSIONS, zlib_stream
-from fer_data.shards.index import ArrayEntry
+from fer_data.shards.index import ArrayEntry, ShardEntry
 
 #: Images a chunk: batches read fastest so; one image alone needs a chunk to be inflated.
 CHUNK_IMAGES = 32
@@ -30,14 +39,17 @@ def encode_hdf5(arrays: Mapping[str, NDArray[Any]], compression: str = "fast") -
 
     Args:
         arrays: name → array of at least one row; texts become fixed-length UTF-8.
-        compression: one of `COMPRESSIONS`.
+        compression: one of `COMPRESSIONS` or `CODECS`.
 
     Raises:
         SettingsError: an array holds Python objects, or nothing.
         UnknownNameError: there is no such compression.
+        MissingPluginError: it is a codec that is not installed.
     """
-    if compression not in COMPRESSIONS:
-        raise UnknownNameError("compression", compression, COMPRESSIONS)
+    if compression in CODECS:
+        check_codec(compression)
+    elif compression not in COMPRESSIONS:
+        raise UnknownNameError("compression", compression, (*COMPRESSIONS, *CODECS))
     entries: dict[str, ArrayEntry] = {}
     memory = {"driver": "core", "backing_store": False, "libver": ("earliest", "v108")}
     with h5py.File("shard.h5", "w", **memory) as file:
@@ -46,6 +58,73 @@ def encode_hdf5(arrays: Mapping[str, NDArray[Any]], compression: str = "fast") -
         file.flush()
         data: bytes = file.id.get_file_image()
     return EncodedShard(data=data, arrays=entries)
+
+
+def check_codec(name: str) -> None:
+    """Makes sure that HDF5 has a codec.
+
+    Args:
+        name: one of `CODECS`.
+
+    Raises:
+        MissingPluginError: it has not.
+    """
+    with contextlib.suppress(ImportError):
+        import hdf5plugin  # noqa: F401  # it puts its filters into HDF5's own list
+    if not h5py.h5z.filter_avail(CODECS[name].number):
+        raise MissingPluginError(
+            f'compression "{name}" needs hdf5plugin, which is not installed; '
+            "run `pip install 'ferkit[codecs]'`"
+        )
+
+
+def check_codecs(shards_dir: Path, shards: Iterable[ShardEntry]) -> None:
+    """Makes sure that HDF5 has the codecs of some shards.
+
+    Raises:
+        MissingPluginError: it has not.
+    """
+    for shard in shards:
+        for name in sorted(shard.codecs):
+            try:
+                check_codec(name)
+            except MissingPluginError as error:
+                raise MissingPluginError(f"{shards_dir / shard.file}: {error}") from None
+
+
+def read_filtered(data: bytes, name: str, entry: ArrayEntry) -> bytes:
+    """The bytes of one array that a codec compressed, read by HDF5's own pipeline.
+
+    The decoders trust what they are given: compare the file's checksum with the index before.
+
+    Args:
+        data: the whole file.
+        name: of the array.
+        entry: what the index says of it; its compression is one of `CODECS`.
+
+    Raises:
+        MissingPluginError: the codec is not installed.
+        DamagedShardError: the file is damaged, or has the array otherwise than the index says.
+    """
+    check_codec(entry.compression)
+    try:
+        with h5py.File(io.BytesIO(data), "r") as file:
+            dataset = file[name]
+            if (
+                dataset.shape != entry.shape
+                or dataset.dtype.itemsize != np.dtype(entry.dtype).itemsize
+            ):
+                raise DamagedShardError(
+                    f"{dataset.dtype} {dataset.shape}; the index says {entry.dtype} {entry.shape}"
+                )
+            if not _has_codec(dataset, entry.compression) or _chunk_places(dataset) != entry.chunks:
+                raise DamagedShardError(
+                    "the place or codec that the index gives is not that of the file"
+                )
+            raw: bytes = dataset[()].tobytes()
+            return raw
+    except (OSError, KeyError, RuntimeError, AttributeError, TypeError) as error:
+        raise DamagedShardError(f"cannot be read ({error})") from error
 
 
 def read_hdf5(data: bytes, name: str) -> NDArray[Any]:
@@ -77,31 +156,62 @@ def _write_array(file: h5py.File, name: str, array: NDArray[Any], compression: s
     dtype: Any = array.dtype
     if dtype.kind == "S":
         dtype = h5py.string_dtype("utf-8", dtype.itemsize)
+    codec = CODECS.get(compression)
     dataset = file.create_dataset(
         name,
         shape=array.shape,
         dtype=dtype,
         chunks=(rows, *array.shape[1:]),
-        compression="gzip",
-        compression_opts=1,
+        compression=codec.number if codec is not None else "gzip",
+        compression_opts=codec.options if codec is not None else 1,
         track_times=False,
     )
-    starts = [(start, *[0] * (array.ndim - 1)) for start in range(0, len(array), rows)]
-    for start in starts:
-        part = array[start[0] : start[0] + rows]
-        whole = np.zeros((rows, *array.shape[1:]), array.dtype)  # chunks are never cut short
-        whole[: len(part)] = part
-        dataset.id.write_direct_chunk(start, zlib_stream(whole.tobytes(), compression))
-    found = [dataset.id.get_chunk_info_by_coord(start) for start in starts]
+    if codec is not None:
+        every = h5py.h5s.ALL
+        dataset.id.write(every, every, array, dataset.id.get_type())  # as it is, text too
+        file.flush()
+    else:
+        _write_streams(dataset, array, compression)
+    places = _chunk_places(dataset)
     raw = array.tobytes()
     return ArrayEntry(
         dtype=array.dtype.str,
         shape=array.shape,
-        offset=found[0].byte_offset,
-        compressed_bytes=sum(info.size for info in found),
+        offset=places[0][0],
+        compressed_bytes=sum(size for _, size in places),
         raw_bytes=len(raw),
         header_bytes=0,
         crc32=isal_zlib.crc32(raw),
-        compression="zlib",
-        chunks=tuple((info.byte_offset, info.size) for info in found),
+        compression=compression if codec is not None else "zlib",
+        chunks=places,
     )
+
+
+def _write_streams(dataset: h5py.Dataset, array: NDArray[Any], compression: str) -> None:
+    """Writes each chunk as a zlib stream."""
+    for start in _chunk_starts(dataset):
+        part = array[start[0] : start[0] + dataset.chunks[0]]
+        whole = np.zeros(dataset.chunks, array.dtype)  # chunks are never cut short
+        whole[: len(part)] = part
+        dataset.id.write_direct_chunk(start, zlib_stream(whole.tobytes(), compression))
+
+
+def _chunk_starts(dataset: h5py.Dataset) -> list[tuple[int, ...]]:
+    """Where each chunk begins in the array, in order."""
+    rest = (0,) * (len(dataset.shape) - 1)
+    return [(start, *rest) for start in range(0, len(dataset), dataset.chunks[0])]
+
+
+def _chunk_places(dataset: h5py.Dataset) -> tuple[tuple[int, int], ...]:
+    """Offset and size of each chunk in the file, in order."""
+    found = [dataset.id.get_chunk_info_by_coord(start) for start in _chunk_starts(dataset)]
+    return tuple((info.byte_offset, info.size) for info in found)
+
+
+def _has_codec(dataset: h5py.Dataset, name: str) -> bool:
+    """Whether this codec, and no other, compressed a dataset."""
+    filters, codec = dataset.id.get_create_plist(), CODECS[name]
+    if filters.get_nfilters() != 1:
+        return False
+    number, _, options, _ = filters.get_filter(0)
+    return bool(number == codec.number and options[-len(codec.options) :] == codec.options)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_data.errors import DamagedShardError, MissingShardsError, SettingsError, UnknownNameError
+from fer_data.shards.codecs import CODECS
 
 FORMAT = "ferkit-shards"
 FORMAT_VERSION = 1
@@ -25,7 +26,7 @@ class ArrayEntry:
     """Where one array of a shard stands in its file; see `docs/shard-format.md`.
 
     Attributes:
-        chunks: offset and size of each zlib stream, where an array is in several (HDF5).
+        chunks: offset and size of each compressed chunk, where an array is in several (HDF5).
     """
 
     dtype: str
@@ -49,6 +50,11 @@ class ShardEntry:
     bytes: int
     sha256: str
     arrays: Mapping[str, ArrayEntry]
+
+    @property
+    def codecs(self) -> frozenset[str]:
+        """Names of `fer_data.shards.codecs.CODECS` that compressed its arrays; often none."""
+        return frozenset(entry.compression for entry in self.arrays.values()) & CODECS.keys()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import numpy as np
 from fer_data.errors import DamagedShardError, SettingsError
 from fer_data.shards.arrays import read_arrays
 from fer_data.shards.index import ShardEntry, ShardIndex, read_index
+from fer_data.shards.pixels import expected_pixels, restored_pixels
 from fer_data.shards.samples import ARRAYS, Samples, batches_of, join_samples
 
 __all__ = ["Samples", "ShardReader", "iterate_shards", "read_shard", "read_split"]
@@ -24,12 +25,15 @@ _AGAIN = "run `ferdata pack` again to write it anew"
 def read_shard(shards_dir: Path | str, index: ShardIndex, shard: ShardEntry) -> Samples:
     """The samples of one shard, every array checked against the index. Pickles are never loaded.
 
+    Images are uint8 and (n, H, W, C), in whatever layout and dtype they are stored.
+
     Raises:
         DamagedShardError: the shard is missing, or not what the index says.
+        MissingPluginError: a codec compressed the shard that is not installed.
     """
     path = Path(shards_dir) / shard.file
     expected: dict[str, tuple[str | tuple[str, ...], tuple[int, ...]]] = {
-        "images": ("|u1", (shard.num_samples, *index.image_shape)),
+        "images": expected_pixels(shard.arrays.get("images"), shard.num_samples, index.image_shape),
         "labels": ("<i8", (shard.num_samples,)),
         "keys": (_TEXT, (shard.num_samples,)),
         "parents": (_TEXT, (shard.num_samples,)),
@@ -50,7 +54,12 @@ def read_shard(shards_dir: Path | str, index: ShardIndex, shard: ShardEntry) -> 
         )
     names = tuple(name for name in ARRAYS if name in shard.arrays)
     try:
-        samples = Samples(**read_arrays(path, shard, names))
+        arrays = read_arrays(path, shard, names)
+        try:
+            arrays["images"] = restored_pixels(arrays["images"], index.image_shape)
+        except DamagedShardError as error:
+            raise DamagedShardError(f"{path}: images: {error}; {_AGAIN}") from None
+        samples = Samples(**arrays)
     except (ValueError, TypeError) as error:
         if isinstance(error, DamagedShardError):
             raise

@@ -18,8 +18,17 @@ from numpy.typing import NDArray
 from fer_data.errors import DamagedShardError
 from fer_data.shards.arrays import decode_array
 from fer_data.shards.checks import AGAIN, Facts, Problem, check_keys, check_samples, check_totals
-from fer_data.shards.hdf5 import read_hdf5
-from fer_data.shards.index import INDEX_NAME, PAPERS, SPLITS, ShardEntry, ShardIndex, read_index
+from fer_data.shards.hdf5 import check_codecs, read_hdf5
+from fer_data.shards.index import (
+    INDEX_NAME,
+    PAPERS,
+    SPLITS,
+    ArrayEntry,
+    ShardEntry,
+    ShardIndex,
+    read_index,
+)
+from fer_data.shards.pixels import expected_pixels, restored_pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +60,15 @@ def verify_shards(
     Raises:
         MissingShardsError: the folder or its index is not there.
         DamagedShardError: the index cannot be read.
+        MissingPluginError: a codec compressed the shards that is not installed.
     """
     folder = Path(shards_dir)
     index = read_index(folder)
+    check_codecs(folder, index.shards)
     channels = index.image_shape[2]
     facts = Facts(sums=[0] * channels, squares=[0] * channels)
     problems = list(_check_files(folder, index))
+    forms: Counter[tuple[str, tuple[int, ...]]] = Counter()
     num_all, num_seen, all_read = sum(shard.num_samples for shard in index.shards), 0, True
     for shard in index.shards:
         arrays, found = _read_shard(folder, shard, index, facts)
@@ -65,9 +77,11 @@ def verify_shards(
             all_read = False
         else:
             problems += check_samples(arrays, shard, index, facts)
+            forms[shard.arrays["images"].dtype, shard.arrays["images"].shape[1:]] += 1
         num_seen += shard.num_samples
         if on_progress is not None:
             on_progress(num_seen, num_all)
+    problems += _check_forms(forms)
     problems += check_keys(index, facts, all_read=all_read)
     if all_read:  # otherwise every total would be wrong for the reasons given already
         problems += check_totals(index, facts)
@@ -87,6 +101,14 @@ def _check_files(folder: Path, index: ShardIndex) -> Iterator[Problem]:
     for name in sorted(path.name for path in folder.iterdir()):
         if name not in known and name not in (INDEX_NAME, *PAPERS):
             yield Problem(file=name, what="is not in the index; remove it, or move it elsewhere")
+
+
+def _check_forms(forms: Counter[tuple[str, tuple[int, ...]]]) -> Iterator[Problem]:
+    """Whoever joins the shards with plain NumPy relies on one dtype and shape."""
+    if len(forms) > 1:
+        found = ", ".join(f"{dtype} {shape} in {n}" for (dtype, shape), n in forms.items())
+        what = f"shards hold images in several forms ({found}); expected one; {AGAIN}"
+        yield Problem(file=INDEX_NAME, what=what)
 
 
 def _read_shard(
@@ -109,32 +131,57 @@ def _read_shard(
     elif hashlib.sha256(data).hexdigest() != shard.sha256:
         what = f"its sha256 is not that of the index; {AGAIN}"
         problems.append(Problem(file=shard.file, what=what))
+    if problems and shard.codecs:  # their decoders trust what they are given
+        return None, problems
     arrays: dict[str, NDArray[Any]] = {}
     expected = _expected_arrays(shard, index)
-    for name, (dtype, shape) in expected.items():
+    for name, form in expected.items():
         if name not in shard.arrays:
             problems.append(Problem(file=shard.file, array=name, what=f"is missing; {AGAIN}"))
             continue
         entry = shard.arrays[name]
-        wrong = None
         try:
-            array = decode_array(data, entry, "array")
-            plain = _read_plainly(data, name, index.container)
-            if not array.dtype.str.startswith(dtype) or array.shape != shape:
-                wrong = f"{array.dtype.str} {array.shape}; expected {dtype} {shape}"
-            elif plain.dtype != array.dtype or not np.array_equal(plain, array):
-                wrong = "the place that the index gives is not where the archive has it"
-            else:
-                arrays[name] = array
+            arrays[name] = _read_array(data, name, entry, form, index)
         except DamagedShardError as error:
-            wrong = str(error).removeprefix("array: ")
-        except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile, zlib.error) as error:
-            wrong = f"cannot be read ({error})"
-        if wrong is not None:
             place = (entry.offset, entry.offset + entry.compressed_bytes)
-            what = f"{wrong}; {AGAIN}"
+            what = f"{str(error).removeprefix(f'{name}: ')}; {AGAIN}"
             problems.append(Problem(file=shard.file, array=name, byte_range=place, what=what))
     return (arrays if len(arrays) == len(expected) else None), problems
+
+
+def _read_array(
+    data: bytes,
+    name: str,
+    entry: ArrayEntry,
+    form: tuple[str, tuple[int, ...]],
+    index: ShardIndex,
+) -> NDArray[Any]:
+    """An array as the index and as the container itself have it; images as uint8 (n, H, W, C).
+
+    Args:
+        data: the whole file.
+        name: of the array.
+        entry: what the index says of it.
+        form: how its dtype must begin, and its shape.
+        index: the shard index.
+
+    Raises:
+        DamagedShardError: it is not as expected, or cannot be read.
+    """
+    dtype, shape = form
+    try:
+        array = decode_array(data, entry, name)
+        if not array.dtype.str.startswith(dtype) or array.shape != shape:
+            raise DamagedShardError(f"{array.dtype.str} {array.shape}; expected {dtype} {shape}")
+        images = restored_pixels(array, index.image_shape) if name == "images" else array
+        plain = _read_plainly(data, name, index.container)
+    except DamagedShardError:
+        raise
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise DamagedShardError(f"cannot be read ({error})") from error
+    if plain.dtype != array.dtype or not np.array_equal(plain, array):
+        raise DamagedShardError("the place that the index gives is not where the archive has it")
+    return images
 
 
 def _read_plainly(data: bytes, name: str, container: str) -> NDArray[Any]:
@@ -151,7 +198,7 @@ def _expected_arrays(
     """Name of each array → how its dtype begins, and its shape."""
     n = shard.num_samples
     expected: dict[str, tuple[str, tuple[int, ...]]] = {
-        "images": ("|u1", (n, *index.image_shape)),
+        "images": expected_pixels(shard.arrays.get("images"), n, index.image_shape),
         "labels": ("<i8", (n,)),
         "keys": ("<U", (n,)),
         "parents": ("<U", (n,)),

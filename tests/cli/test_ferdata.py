@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -228,6 +229,9 @@ def test_split_says_how_close_it_came(work: Path) -> None:
         (["ingest", "raw", "--max-rejected", "lots"], 2, "expected for example 5% or 0.05"),
         (["split", "-d", "elsewhere"], 1, "elsewhere: no data set there; make one with"),
         (["verify", "nowhere"], 1, "nowhere: no such folder; expected a folder of shards"),
+        (["pack", "--compression", "zstd"], 2, '"zstd" is for the format hdf5; npz has none, fast'),
+        (["pack", "--layout", "nchw"], 2, "'nchw' is not one of 'nhwc', 'flat'"),
+        (["pack", "--dtype", "float16"], 2, "'float16' is not one of 'uint8', 'float32'"),
         (["manifests", "fer2031"], 2, 'Did you mean "fer2013"?'),
         (["ingest", "raw", "--size", "3"], 2, "size must be 8 to 1024 pixels; received 3"),
     ],
@@ -241,6 +245,21 @@ def test_a_mistake_gets_one_clear_line(
     assert "Traceback" not in done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 1
+
+
+def test_a_codec_that_is_not_installed_is_one_clear_line(prepared: Path, tmp_path: Path) -> None:
+    (tmp_path / "hdf5plugin.py").write_text("raise ImportError('not here')")
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [FERDATA, "pack", "--format", "hdf5", "--compression", "zstd"],
+        cwd=prepared, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == (
+        'Error: compression "zstd" needs hdf5plugin, which is not installed; '
+        "run `pip install 'ferkit[codecs]'`\n"
+    )
 
 
 def test_too_many_bad_files_end_with_1_and_what_to_do(work: Path) -> None:

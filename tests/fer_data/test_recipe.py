@@ -6,11 +6,13 @@ import os
 import re
 from pathlib import Path
 
+import h5py
 import pytest
 
 from fer_data.errors import SettingsError
 from fer_data.filter_settings import default_filter, find_preset
 from fer_data.operations import PRESETS
+from fer_data.pack import PackSettings
 from fer_data.pipeline import Runner
 from fer_data.recipe import read_recipe, write_recipe
 from fer_data.synth import SynthSettings, write_faces
@@ -86,6 +88,35 @@ def test_what_a_recipe_does_not_name_is_undone() -> None:
     assert shard_bytes(Path("out")) != before
     Runner(workers=1).run(read_recipe(write(FULL)))
     assert shard_bytes(Path("out")) == before
+
+
+def test_the_form_of_the_images_goes_into_the_recipe_and_back() -> None:
+    form = 'format = "hdf5"\nlayout = "flat"\ndtype = "float32"\n'
+    plain = f'dataset = "forms"\n[[source]]\npath = "raw"\n[pack]\nout = "rows"\n{form}'
+    recipe = read_recipe(write(plain))
+    expected = PackSettings(format="hdf5", layout="flat", dtype="float32")
+    assert recipe.pack == expected
+    dataset, report = Runner(workers=1).run(recipe)
+    assert report is not None
+    assert len(report.index.shards[0].arrays["images"].shape) == 2
+    assert read_recipe(write(write_recipe(dataset))).pack == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ('layout = "rows"', 'line 5: unknown layout "rows"; expected one of nhwc, flat'),
+        ("dtype = 4", "line 5: dtype must be a text; received 4"),
+        ('compression = "lz4"', 'line 5: compression "lz4" is for the format hdf5'),
+        ('compression = "lz4"\nformat = "hdf5"', 'line 5: compression "lz4" needs hdf5plugin'),
+    ],
+)
+def test_a_form_that_cannot_be_is_told_with_its_line(
+    keys: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(h5py.h5z, "filter_avail", lambda _: False)
+    with pytest.raises(SettingsError, match=message):
+        read_recipe(write(f'[[source]]\npath = "raw"\n\n[pack]\n{keys}\n'))
 
 
 def test_a_data_set_of_other_sources_is_refused(tmp_path: Path) -> None:
