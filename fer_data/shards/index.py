@@ -11,6 +11,7 @@ from typing import Any
 
 from fer_data.errors import DamagedShardError, MissingShardsError, SettingsError, UnknownNameError
 from fer_data.shards.codecs import CODECS
+from fer_data.shards.seal import check_seal, sealed
 
 FORMAT = "ferkit-shards"
 FORMAT_VERSION = 1
@@ -18,6 +19,8 @@ INDEX_NAME = "index.json"
 #: What stands beside the shards for people and catalogues; nothing in it is needed to read them.
 CARD_NAME, PICTURE_NAME, CROISSANT_NAME = "README.md", "mean-faces.png", "croissant.json"
 PAPERS = (CARD_NAME, PICTURE_NAME, CROISSANT_NAME)
+#: Folder in which `pack` notes unfinished work; a kill in the last moment leaves it to a whole set.
+WORK_DIR = ".pack"
 SPLITS = ("train", "validation", "test")
 
 
@@ -122,13 +125,13 @@ class ShardIndex:
         return sum(s.num_samples for s in self.shards if s.split == split)
 
     def to_json(self) -> str:
-        """The text of `index.json`: the same index gives the same text."""
+        """The text of `index.json`, with its own digest: the same index gives the same text."""
         fields = dataclasses.asdict(self)
         for shard in fields["shards"]:
             for entry in shard["arrays"].values():
                 if not entry["chunks"]:
                     del entry["chunks"]
-        return json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
+        return sealed(json.dumps(fields, indent=1, ensure_ascii=False) + "\n")
 
 
 def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
@@ -139,7 +142,8 @@ def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
         where: what to call it in an error.
 
     Raises:
-        DamagedShardError: the text is no shard index, or of an unknown version.
+        DamagedShardError: the text is no shard index, of an unknown version, or not what its digest
+            says.
     """
     try:
         fields = json.loads(text)
@@ -150,15 +154,21 @@ def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
                 f"{where}: format version {fields['format_version']} is not known to this version "
                 f"of ferkit (it reads {FORMAT_VERSION}); update ferkit or pack again"
             )
+        check_seal(text, fields, where)
+        fields.pop("sha256", None)
         for name in ("class_names", "image_shape", "pixel_mean", "pixel_std"):
             fields[name] = tuple(fields[name])
         fields["counts"] = {
             split: {name: ClassCount(**count) for name, count in counts.items()}
             for split, counts in fields["counts"].items()
         }
+        for stage in fields["lineage"].values():
+            stage["settings"], stage["counts"].items()  # a stage that says less is none
         fields["shards"] = tuple(shard_from_json(shard) for shard in fields["shards"])
         return ShardIndex(**fields)
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except DamagedShardError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DamagedShardError(
             f"{where}: not a shard index ({type(error).__name__}: {error}); "
             "run `ferdata pack` again to write it anew"
@@ -189,7 +199,7 @@ def read_index(shards_dir: Path | str) -> ShardIndex:
     """
     path = Path(shards_dir) / INDEX_NAME
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode()  # not read_text: it would hide changed line ends
     except (FileNotFoundError, NotADirectoryError):
         what = "no such folder" if not Path(shards_dir).exists() else f"no {INDEX_NAME} in it"
         raise MissingShardsError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from fer_data.shards.index import INDEX_NAME, read_index
 from fer_data.shards.npz import encode_npz
 from fer_data.shards.verify import verify_shards
 from fer_data.tables import write_table
+from tests.edited_index import edit_fields
 from tests.fer_data.conftest import MakeDataset
 
 COUNTS = {"train": {"anger": 8, "disgust": 3}, "validation": {"anger": 3, "disgust": 2}}
@@ -166,9 +166,7 @@ def found(shards: Path) -> str:
 
 
 def test_verify_finds_balancing_before_a_split(shards: Path) -> None:
-    fields = json.loads((shards / INDEX_NAME).read_text(encoding="utf-8"))
-    del fields["lineage"]["split"]
-    (shards / INDEX_NAME).write_text(json.dumps(fields), encoding="utf-8")
+    edit_fields(shards, lambda fields: fields["lineage"].pop("split"))
     assert "lineage has balance but no split: an image and its copy may stand in two splits" in (
         found(shards)
     )
@@ -206,10 +204,11 @@ def test_verify_finds_a_parent_that_was_dropped(shards: Path) -> None:
 
 
 def test_verify_finds_wrong_numbers_of_left_out_samples(shards: Path) -> None:
-    fields = json.loads((shards / INDEX_NAME).read_text(encoding="utf-8"))
-    fields["counts"]["train"]["anger"]["left_out"] = 4
-    fields["counts"]["validation"]["anger"]["left_out"] = 1
-    (shards / INDEX_NAME).write_text(json.dumps(fields), encoding="utf-8")
+    def leave_out(fields: dict[str, Any]) -> None:
+        fields["counts"]["train"]["anger"]["left_out"] = 4
+        fields["counts"]["validation"]["anger"]["left_out"] = 1
+
+    edit_fields(shards, leave_out)
     text = found(shards)
     assert "counts of anger in train says 4 left out; its lineage says 0" in text
     assert "counts of anger in validation says 1 left out; its lineage says 0" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from fer_data.shards.index import (
     index_from_json,
     read_index,
 )
+from tests.edited_index import resealed, unsealed
 
 
 def make_index(**fields: object) -> ShardIndex:
@@ -69,6 +71,27 @@ def test_index_survives_its_text() -> None:
     assert "Ärger" in text
 
 
+def test_a_reader_can_check_the_digest_or_do_without() -> None:
+    index = make_index()
+    data = index.to_json().encode()
+    assert json.loads(data)["sha256"] == hashlib.sha256(data[:-82]).hexdigest()
+    assert index_from_json(unsealed(index.to_json())) == index
+    assert resealed(unsealed(index.to_json())) == index.to_json()
+
+
+def test_a_digest_that_does_not_stand_at_the_end_is_refused() -> None:
+    text = make_index().to_json()
+    fields = json.loads(text)
+    digest = fields.pop("sha256")
+    for wrong in (
+        json.dumps({"sha256": digest, **fields}),
+        text + "\n",
+        text.replace("\n", "\r\n"),
+    ):
+        with pytest.raises(DamagedShardError, match=r'its last field, "sha256", says'):
+            index_from_json(wrong)
+
+
 def test_splits_and_samples_are_told() -> None:
     index = make_index()
     assert index.splits == ("train", "test")
@@ -92,6 +115,10 @@ def test_splits_and_samples_are_told() -> None:
         ),
         (
             make_index().to_json().replace('"num_samples"', '"samples"'),
+            'index.json: its text is not what its last field, "sha256", says: it is damaged, or',
+        ),
+        (
+            resealed(make_index().to_json().replace('"num_samples"', '"samples"')),
             "index.json: not a shard index (TypeError",
         ),
         (make_index().to_json()[:-40], "index.json: not a shard index (JSONDecodeError"),
