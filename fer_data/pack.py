@@ -1,8 +1,9 @@
 """Packs a split and balanced data set into shards, the index last.
 
 The bytes depend on the data set and the settings alone: not on the number of workers, nor on
-whether the work was cut short and begun again. While it lasts, a hidden folder `.pack` among the
-shards notes each one that is done with its digest; the same command goes on from there.
+whether the work was cut short and begun again. While it lasts, there is no index; a hidden folder
+`.pack` among the shards notes each one that is done with its digest, and the same command goes on
+from there. Of a whole pack that was damaged later it writes only what is.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from fer_data.dataset import Dataset, ferkit_version
 from fer_data.executors import run_tasks
 from fer_data.files import write_file
 from fer_data.manifest import GENERIC
-from fer_data.pack_folder import begin_work, check_folder, end_work, is_whole, old_index
-from fer_data.pack_papers import write_papers
+from fer_data.pack_folder import begin_work, check_folder, end_work, old_index, remove_leftovers
+from fer_data.pack_papers import stale_papers
 from fer_data.pack_plan import PackPlan, cut, plan_pack
 from fer_data.pack_settings import FORMATS, PackSettings
-from fer_data.pack_shard import CONTAINERS, ShardResult, ShardTask, make_shard
+from fer_data.pack_shard import CONTAINERS, ShardResult, ShardTask, file_sha256, make_shard
 from fer_data.shards.index import INDEX_NAME, ShardIndex, class_weights
 
 __all__ = ["FORMATS", "PackReport", "PackSettings", "pack"]
@@ -85,15 +86,27 @@ def pack(
     plan = plan_pack(dataset, settings.seed)
     tasks = _tasks(dataset, out_dir, plan, settings)
     lineage = _lineage(dataset, plan, settings, tasks)
-    index = old_index(out_dir)
-    num_found = len(tasks)
-    fits = index is not None and _origin(index) == (ferkit_version(), lineage)
-    if index is None or not fits or not is_whole(out_dir, index):
-        begin_work(out_dir, {task.file for task in tasks})
-        results = _run(tasks, workers, on_progress)
-        num_found = sum(result.found for result in results)
-        index = _index(dataset, plan, settings, lineage, results)
-        write_papers(dataset, out_dir, index, plan.samples.get("train"))
+    old = old_index(out_dir)
+    if old is not None and _origin(old) != (ferkit_version(), lineage):
+        old = None
+    index, train = old, plan.samples.get("train")
+    harmed = tasks if old is None else _harmed(out_dir, old, tasks)
+    results = []
+    if (
+        index is None
+        or harmed
+        or not (out_dir / INDEX_NAME).exists()
+        or stale_papers(dataset, out_dir, index, train)
+    ):
+        begin_work(out_dir, {task.file for task in tasks}, old)
+        results = _run(tasks, harmed, workers, on_progress)
+        if old is None:
+            index = _index(dataset, plan, settings, lineage, results)
+        else:
+            index = _mended(old, results)
+        for name, data in stale_papers(dataset, out_dir, index, train).items():
+            write_file(out_dir / name, data)
+        remove_leftovers(out_dir)
         write_file(out_dir / INDEX_NAME, index.to_json().encode())
     elif on_progress is not None:
         num_samples = sum(len(table) for table in plan.samples.values())
@@ -107,8 +120,21 @@ def pack(
         inputs=["split", "balance"],
         digest=hashlib.sha256(index.to_json().encode()).hexdigest(),
     )
-    num_made = len(tasks) - num_found
+    num_made = sum(not result.found for result in results)
+    num_found = len(tasks) - num_made
     return done, PackReport(index=index, shards_dir=out_dir, num_made=num_made, num_found=num_found)
+
+
+def _harmed(out_dir: Path, old: ShardIndex, tasks: Sequence[ShardTask]) -> list[ShardTask]:
+    """The tasks whose shards are not what the index of the same work says."""
+    digests = {shard.file: shard.sha256 for shard in old.shards}
+    return [task for task in tasks if file_sha256(out_dir / task.file) != digests.get(task.file)]
+
+
+def _mended(old: ShardIndex, results: Sequence[ShardResult]) -> ShardIndex:
+    """The index of the same work with the shards that were made anew."""
+    made = {result.entry.file: result.entry for result in results}
+    return dataclasses.replace(old, shards=tuple(made.get(s.file, s) for s in old.shards))
 
 
 def _tasks(
@@ -137,22 +163,24 @@ def _tasks(
 
 def _run(
     tasks: Sequence[ShardTask],
+    to_do: Sequence[ShardTask],
     workers: int | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> list[ShardResult]:
-    """The shards made, in the order of the tasks."""
+    """The shards of those tasks that are to do made, in their order."""
     results: dict[int, ShardResult] = {}
-    num_done, num_samples = 0, sum(len(task.samples) for task in tasks)
-    if workers is None and num_samples * math.prod(tasks[0].dataset.image_shape) < _PROCESSES_PAY:
+    num_samples, num_to_do = (sum(len(task.samples) for task in each) for each in (tasks, to_do))
+    num_done = num_samples - num_to_do
+    if workers is None and num_to_do * math.prod(tasks[0].dataset.image_shape) < _PROCESSES_PAY:
         workers = 1
-    for number, result in run_tasks(make_shard, tasks, workers=workers):
+    for number, result in run_tasks(make_shard, to_do, workers=workers):
         results[number] = result
         num_done += result.entry.num_samples
         verb = "found" if result.found else "wrote"
         _log.info("%s %s: %d samples", verb, result.entry.file, result.entry.num_samples)
         if on_progress is not None:
             on_progress(num_done, num_samples)
-    return [results[number] for number in range(len(tasks))]
+    return [results[number] for number in range(len(to_do))]
 
 
 def _lineage(

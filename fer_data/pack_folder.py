@@ -8,8 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from fer_data.errors import DamagedShardError, MissingShardsError, SettingsError
-from fer_data.pack_shard import WORK_DIR, file_sha256
-from fer_data.shards.index import INDEX_NAME, PAPERS, SPLITS, ShardIndex, read_index
+from fer_data.files import write_file
+from fer_data.shards.index import INDEX_NAME, PAPERS, SPLITS, WORK_DIR, ShardIndex, read_index
 
 _SHARD = rf"(?:{'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.(?:npz|h5)"
 _SHARD_NAME = re.compile(_SHARD)
@@ -40,36 +40,54 @@ def check_folder(shards_dir: Path) -> None:
 
 
 def old_index(shards_dir: Path) -> ShardIndex | None:
-    """The index that stands in the folder, or None where there is none that can be read."""
-    with contextlib.suppress(MissingShardsError, DamagedShardError):
-        return read_index(shards_dir)
+    """The index of an earlier run: in its place, or set aside by one that was cut short; or None.
+
+    One whose text is not as this version writes it is as good as none.
+    """
+    for folder in (shards_dir, shards_dir / WORK_DIR):
+        with contextlib.suppress(MissingShardsError, DamagedShardError):
+            index = read_index(folder)
+            if (folder / INDEX_NAME).read_bytes() == index.to_json().encode():
+                return index
     return None
 
 
-def is_whole(shards_dir: Path, index: ShardIndex) -> bool:
-    """Whether every shard of the index stands there, byte for byte."""
-    return all(file_sha256(shards_dir / shard.file) == shard.sha256 for shard in index.shards)
+def begin_work(shards_dir: Path, files: Collection[str], old: ShardIndex | None) -> None:
+    """Takes the index away, and every shard that will not be among `files`.
 
-
-def begin_work(shards_dir: Path, files: Collection[str]) -> None:
-    """Takes the index away, and every shard that will not be among `files`."""
-    (shards_dir / WORK_DIR).mkdir(parents=True, exist_ok=True)  # first: it marks the folder as ours
+    Args:
+        shards_dir: the folder; made where there is none.
+        files: names of the shards that will stand there.
+        old: the index to set aside, as what it says of its shards still holds.
+    """
+    work_dir = shards_dir / WORK_DIR
+    work_dir.mkdir(parents=True, exist_ok=True)  # first: it marks the folder as ours
+    if old is None:
+        (work_dir / INDEX_NAME).unlink(missing_ok=True)
+    else:
+        write_file(work_dir / INDEX_NAME, old.to_json().encode())
     (shards_dir / INDEX_NAME).unlink(missing_ok=True)
     for path in list(shards_dir.iterdir()):
         if _SHARD_NAME.fullmatch(path.name) and path.name not in files:
             path.unlink()
 
 
-def end_work(shards_dir: Path) -> None:
-    """Removes the notes of the work and what killed writers left."""
-    work_dir = shards_dir / WORK_DIR
-    for folder in (work_dir, shards_dir):
+def remove_leftovers(shards_dir: Path) -> None:
+    """Removes what killed writers left; to be done before there is an index."""
+    for folder in (shards_dir / WORK_DIR, shards_dir):
         for path in list(folder.iterdir()) if folder.is_dir() else []:
             if _LEFTOVER_NAME.fullmatch(path.name):
                 path.unlink(missing_ok=True)
+
+
+def end_work(shards_dir: Path) -> None:
+    """Removes the notes of the work, which is done."""
+    remove_leftovers(shards_dir)
+    work_dir = shards_dir / WORK_DIR
     if work_dir.is_dir():
-        for path in work_dir.iterdir():
-            if _SHARD_NAME.fullmatch(path.name.removesuffix(".json")):
+        for path in list(work_dir.iterdir()):
+            name = path.name
+            if name == INDEX_NAME or _SHARD_NAME.fullmatch(name.removesuffix(".json")):
                 path.unlink()
         with contextlib.suppress(OSError):  # somebody else's file in it
             work_dir.rmdir()

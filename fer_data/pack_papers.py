@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +11,17 @@ from numpy.typing import NDArray
 from fer_data.croissant import croissant_text
 from fer_data.data_card import data_card, mean_faces
 from fer_data.dataset import Dataset
-from fer_data.files import write_file
 from fer_data.manifest import Manifest, load_manifest, manifest_names
-from fer_data.shards.index import CARD_NAME, CROISSANT_NAME, PICTURE_NAME, ShardIndex
+from fer_data.shards.index import CARD_NAME, CROISSANT_NAME, PAPERS, PICTURE_NAME, ShardIndex
 
 #: A card without this line is its owner's, and left alone.
 MARK = "<!-- ferdata pack writes this page anew; take this line out to keep your own. -->\n"
 
 
-def write_papers(
+def stale_papers(
     dataset: Dataset, shards_dir: Path, index: ShardIndex, train: pa.Table | None
-) -> None:
-    """Writes the three files, where they are not there already as they should be.
+) -> dict[str, bytes]:
+    """Name → content of each of the three files that is not there already as it should be.
 
     Args:
         dataset: that was packed.
@@ -33,18 +31,24 @@ def write_papers(
             mean faces are of its originals.
     """
     manifests = _manifests(dataset)
-    card, picture = shards_dir / CARD_NAME, shards_dir / PICTURE_NAME
-    if not card.exists() or MARK.encode() in card.read_bytes():
-        _write(card, (data_card(index, manifests) + MARK).encode())
-    _write(shards_dir / CROISSANT_NAME, croissant_text(index, tuple(manifests.values())).encode())
-    _write(picture, _mean_faces(dataset, train))
+    there = {name: _content(shards_dir / name) for name in PAPERS}
+    papers = {
+        CARD_NAME: (data_card(index, manifests) + MARK).encode(),
+        CROISSANT_NAME: croissant_text(index, tuple(manifests.values())).encode(),
+        PICTURE_NAME: _mean_faces(dataset, train),
+    }
+    card = there[CARD_NAME]
+    if card is not None and MARK.encode() not in card:
+        del papers[CARD_NAME]
+    return {name: data for name, data in papers.items() if data != there[name]}
 
 
-def _write(path: Path, data: bytes) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        if path.read_bytes() == data:
-            return
-    write_file(path, data)
+def _content(path: Path) -> bytes | None:
+    """The bytes of a file, or None where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _manifests(dataset: Dataset) -> dict[str, Manifest]:

@@ -23,13 +23,10 @@ from fer_data.files import write_file
 from fer_data.operations import operations_from_json
 from fer_data.shards.arrays import EncodedShard
 from fer_data.shards.hdf5 import encode_hdf5
-from fer_data.shards.index import FORMAT_VERSION, ShardEntry, shard_from_json
+from fer_data.shards.index import FORMAT_VERSION, WORK_DIR, ShardEntry, shard_from_json
 from fer_data.shards.npz import encode_npz
 from fer_data.shards.pixels import stored_pixels
 from fer_data.tables import table_digest
-
-#: Folder among the shards in which unfinished work is noted; gone when the index is written.
-WORK_DIR = ".pack"
 
 
 class Container(NamedTuple):
