@@ -105,18 +105,16 @@ class BlockPlan:
         first_block: number of the first of them.
         firsts: int64 array of shape (num_blocks,): place within the block of its first sample.
         lasts: int64 array of shape (num_blocks,): place behind its last.
-        batches: int64 array of shape (num_blocks,): batches that are whole with it. What is left
-            of a block goes into the next one's first batch; all but the last leave something.
+        batch_sizes: int64 array of shape (num_batches,): samples of each batch. Batches are cut
+            across the blocks.
         block_shards: shards a block.
-        batch_size: samples a batch.
     """
 
     first_block: int
     firsts: NDArray[np.int64]
     lasts: NDArray[np.int64]
-    batches: NDArray[np.int64]
+    batch_sizes: NDArray[np.int64]
     block_shards: int
-    batch_size: int
 
     @property
     def shards(self) -> slice:
@@ -143,8 +141,8 @@ def plan_blocks(
 
     Example:
         >>> plan = plan_blocks(np.array([10, 10, 10, 10, 5]), 2, (25, 42), 8, 3)
-        >>> plan.first_block, plan.firsts.tolist(), plan.lasts.tolist(), plan.batches.tolist()
-        (1, [5, 0], [20, 2], [1, 2])
+        >>> plan.first_block, plan.firsts.tolist(), plan.lasts.tolist(), plan.batch_sizes.tolist()
+        (1, [5, 0], [20, 2], [8, 8, 1])
     """
     first, last = places
     block_sizes = np.add.reduceat(sizes, np.arange(0, len(sizes), block_shards))
@@ -153,14 +151,12 @@ def plan_blocks(
     last_block = int(np.searchsorted(ends, last, side="left"))
     blocks = slice(first_block, last_block + 1)
     starts = (ends - block_sizes)[blocks]
-    firsts = np.maximum(first - starts, 0)
-    lasts = np.minimum(last - starts, block_sizes[blocks])
-    whole = (np.cumsum(lasts - firsts)[:-1] - 1) // batch_size
+    batch_sizes = np.full(num_batches, batch_size)
+    batch_sizes[-1] = last - first - (num_batches - 1) * batch_size
     return BlockPlan(
         first_block=first_block,
-        firsts=firsts,
-        lasts=lasts,
-        batches=np.diff(whole, prepend=0, append=num_batches),
+        firsts=np.maximum(first - starts, 0),
+        lasts=np.minimum(last - starts, block_sizes[blocks]),
+        batch_sizes=batch_sizes,
         block_shards=block_shards,
-        batch_size=batch_size,
     )

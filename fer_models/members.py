@@ -2,9 +2,9 @@
 
 A member of an NPZ archive is raw deflate, which TensorFlow does not read; with a gzip header
 before it and its CRC and size behind it, both known from the index, it is a gzip stream, which
-TensorFlow reads and checks. A chunk of an HDF5 file is a zlib stream, which it reads as it stands.
-Shards that a codec of hdf5plugin compressed are the exception: TensorFlow has no such decoders, so
-the NumPy reader reads these, in Python, under its lock.
+TensorFlow reads and checks. A chunk of an HDF5 file is a zlib stream: deflate with another head and
+tail, and read the same way. Shards that a codec of hdf5plugin compressed are the exception:
+TensorFlow has no such decoders, so the NumPy reader reads these, in Python, under its lock.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,24 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from fer_data.shards.arrays import read_arrays
+from fer_data.errors import DamagedShardError
+from fer_data.shards.arrays import deflate_streams, read_arrays
 from fer_data.shards.hdf5 import check_codecs
 from fer_data.shards.index import ShardEntry, shard_from_json
 from fer_data.shards.pixels import DTYPES, restored_pixels
 
-_GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 _ARRAYS = ("images", "labels")
+_GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+_WITNESS_TEXT = b"whole"
+#: A second gzip stream. TensorFlow takes a stream that is cut short, or that a wrong bit lets run
+#: past its end, for a whole one, and checks nothing then; but it reads a second stream only behind
+#: one that ended as it should.
+_WITNESS = (
+    _GZIP_HEADER
+    + struct.pack("<BHH", 1, len(_WITNESS_TEXT), len(_WITNESS_TEXT) ^ 0xFFFF)  # one stored block
+    + _WITNESS_TEXT
+    + struct.pack("<II", zlib.crc32(_WITNESS_TEXT), len(_WITNESS_TEXT))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +49,14 @@ class ShardPlaces:
     Attributes:
         paths: bytes array of shape (num_shards,).
         samples: int64 array of shape (num_shards,), samples of each shard.
-        numbers: int64 array of shape (num_shards, 2, 4): for images and labels the size of the
-            .npy header, that of header and data, 1 where they are not compressed, and 1 where they
-            are float32.
-        streams: int64 array of shape (num_shards, 2, most streams, 2): for images and labels
-            offset and size of each compressed stream; a size of 0 where there are fewer.
-        trailers: bytes array of shape (num_shards, 2): CRC and raw size, as gzip ends; empty
-            where streams are whole without.
+        numbers: int64 array of shape (num_shards, 2, 4): for images and labels the number of
+            streams, the bytes that each of them holds, where the data begins in all of them
+            together, and where it ends.
+        is_float: bool array of shape (num_shards,): whether the images are float32.
+        streams: int64 array of shape (num_shards, most streams, 2): offset and size of each raw
+            deflate stream, those of the images first.
+        trailers: bytes array of shape (num_shards, most streams): CRC and size of what each of
+            them holds, as gzip ends.
         entries: bytes array of shape (num_shards,): what the index says of each shard, in JSON,
             where only the NumPy reader decodes it; else empty.
     """
@@ -51,20 +64,10 @@ class ShardPlaces:
     paths: NDArray[np.object_]
     samples: NDArray[np.int64]
     numbers: NDArray[np.int64]
+    is_float: NDArray[np.bool_]
     streams: NDArray[np.int64]
     trailers: NDArray[np.object_]
     entries: NDArray[np.object_]
-
-    def take(self, order: NDArray[np.int64]) -> ShardPlaces:
-        """The same shards in another order."""
-        return ShardPlaces(
-            paths=self.paths[order],
-            samples=self.samples[order],
-            numbers=self.numbers[order],
-            streams=self.streams[order],
-            trailers=self.trailers[order],
-            entries=self.entries[order],
-        )
 
     def tensors(self) -> dict[str, Any]:
         """The arrays by name, for `tf.data.Dataset.from_tensor_slices`."""
@@ -74,6 +77,7 @@ class ShardPlaces:
             "path": self.paths,
             "samples": self.samples,
             "numbers": self.numbers,
+            "is_float": self.is_float,
             "streams": self.streams,
             "trailers": self.trailers,
         }
@@ -84,33 +88,36 @@ def locate_shards(shards_dir: Path, shards: Sequence[ShardEntry]) -> ShardPlaces
 
     Raises:
         MissingPluginError: a codec compressed one of them that is not installed.
+        DamagedShardError: the index names a compression that is not known.
     """
     check_codecs(shards_dir, shards)
-    entries = [[shard.arrays[name] for name in _ARRAYS] for shard in shards]
-    numbers = [
-        [
-            (e.header_bytes, e.raw_bytes, e.compression == "none", e.dtype == DTYPES["float32"])
-            for e in pair
-        ]
-        for pair in entries
-    ]
     by_numpy = any(shard.codecs for shard in shards)
-    trailers = [
-        [b"" if e.chunks else struct.pack("<II", e.crc32, e.raw_bytes) for e in pair]
-        for pair in entries
-    ]
-    most = max((len(e.chunks) for pair in entries for e in pair), default=0) or 1
-    streams = np.zeros((len(shards), len(_ARRAYS), most, 2), np.int64)
-    for shard_streams, pair in zip(streams, entries, strict=True):
-        for places, e in zip(shard_streams, pair, strict=True):
-            found = e.chunks or ((e.offset, e.compressed_bytes),)
-            places[: len(found)] = found
+    found = [[deflate_streams(shard.arrays[name]) for name in _ARRAYS] for shard in shards]
+    most = max((sum(map(len, pair)) for pair in found), default=1)
+    numbers = np.zeros((len(shards), len(_ARRAYS), 4), np.int64)
+    streams = np.zeros((len(shards), most, 2), np.int64)
+    trailers = np.full((len(shards), most), b"", object)
+    for row, (shard, pair) in enumerate(zip(shards, found, strict=True)):
+        for array, (name, parts) in enumerate(zip(_ARRAYS, pair, strict=True)):
+            entry = shard.arrays[name]
+            if not parts and not by_numpy:
+                raise DamagedShardError(
+                    f'{shards_dir / shard.file}: {name}: compression "{entry.compression}" is not '
+                    "known; run `ferdata pack` again"
+                )
+            held = parts[0].raw_bytes if parts else 0
+            numbers[row, array] = len(parts), held, entry.header_bytes, entry.raw_bytes
+        for column, part in enumerate(pair[0] + pair[1]):
+            streams[row, column] = part.offset, part.size
+            trailers[row, column] = struct.pack("<II", part.crc32, part.raw_bytes)
+    is_float = [shard.arrays["images"].dtype == DTYPES["float32"] for shard in shards]
     return ShardPlaces(
         paths=np.array([str(shards_dir / s.file).encode() for s in shards], object),
         samples=np.array([shard.num_samples for shard in shards], np.int64),
-        numbers=np.array(numbers, np.int64).reshape(-1, 2, 4),
+        numbers=numbers,
+        is_float=np.array(is_float, np.bool_),
         streams=streams,
-        trailers=np.array(trailers, object).reshape(-1, 2),
+        trailers=trailers,
         entries=np.array([_entry_json(s) if by_numpy else b"" for s in shards], object),
     )
 
@@ -119,8 +126,9 @@ def decode_shard(place: dict[str, Any], image_shape: tuple[int, int, int]) -> tu
     """The images, uint8 (n, H, W, C), and labels, int64 (n,), of one shard.
 
     They are decoded by TensorFlow's own operations, in whatever layout and dtype they are stored: a
-    wrong length fails in the reshape, a wrong bit in the CRC. Only where a codec of hdf5plugin
-    compressed them does `tf.numpy_function` call the NumPy reader.
+    wrong length fails in a check, a wrong bit in the CRC; either is an error of TensorFlow, and
+    nothing wrong comes out. Only where a codec of hdf5plugin compressed them does
+    `tf.numpy_function` call the NumPy reader.
 
     Args:
         place: one element of `ShardPlaces.tensors`.
@@ -128,35 +136,64 @@ def decode_shard(place: dict[str, Any], image_shape: tuple[int, int, int]) -> tu
     """
     if "entry" in place:
         return _decode_by_numpy(place, image_shape)
-    data = tf.io.read_file(place["path"])
-    raw = _read_member(data, place, 0)
-    # (bytes,) -> (n, H, W, C)
+    num_samples, numbers = place["samples"], place["numbers"]
+    ends = tf.cumsum(numbers[:, 0])
+    held = tf.repeat(numbers[:, 1], numbers[:, 0])  # bytes of each stream
+    raws = _gunzip(
+        tf.io.read_file(place["path"]),
+        place["streams"][: ends[1]],
+        place["trailers"][: ends[1]],
+        held,
+    )
+    pixels = _data_bytes(raws[: ends[0]], numbers[0])
     pixels = tf.cond(
-        place["numbers"][0, 3] == 1,
-        lambda: tf.cast(tf.round(tf.io.decode_raw(raw, tf.float32) * 255), tf.uint8),
-        lambda: tf.io.decode_raw(raw, tf.uint8),
+        place["is_float"],
+        lambda: tf.cast(
+            tf.round(tf.bitcast(tf.reshape(pixels, (-1, 4)), tf.float32) * 255), tf.uint8
+        ),
+        lambda: pixels,
     )
-    images = tf.reshape(pixels, tf.stack([place["samples"], *image_shape]))
+    # (bytes,) -> (n, H, W, C)
+    images = tf.reshape(pixels, tf.stack([num_samples, *image_shape]))
     images.set_shape((None, *image_shape))
-    labels = tf.io.decode_raw(_read_member(data, place, 1), tf.int64)
-    return images, tf.reshape(labels, place["samples"][tf.newaxis])
+    # (bytes,) -> (n, 8) -> (n,)
+    rows = tf.reshape(_data_bytes(raws[ends[0] :], numbers[1]), tf.stack([num_samples, 8]))
+    return images, tf.bitcast(rows, tf.int64)
 
 
-def _read_member(data: Any, place: dict[str, Any], array: int) -> Any:
-    """The bytes of one array of a shard, without its .npy header."""
-    header, size, stored, _ = tf.unstack(place["numbers"][array])
-    streams, trailer = place["streams"][array], place["trailers"][array]
-    streams = tf.boolean_mask(streams, streams[:, 1] > 0)  # (num_streams, 2)
-    parts = tf.strings.substr(data, streams[:, 0], streams[:, 1])
-    raw = tf.case(
-        [
-            (stored == 1, lambda: parts),
-            (tf.strings.length(trailer) == 0, lambda: tf.io.decode_compressed(parts, "ZLIB")),
-        ],
-        lambda: tf.io.decode_compressed(tf.strings.join([_GZIP_HEADER, parts, trailer]), "GZIP"),
+def _gunzip(data: Any, streams: Any, trailers: Any, held: Any) -> Any:
+    """What each raw deflate stream of a file holds, checked by its CRC, and `_WITNESS_TEXT`."""
+    deflated = _cut_out(data, streams[:, 0], streams[:, 1])
+    raws = tf.io.decode_compressed(
+        tf.strings.join([_GZIP_HEADER, deflated, trailers, _WITNESS]), "GZIP"
     )
-    # the last chunk of an HDF5 file is as long as the others: what is beyond the size is no data
-    return tf.strings.substr(tf.strings.reduce_join(raw), header, size - header)
+    is_whole = (_cut_out(raws, held, len(_WITNESS_TEXT)) == _WITNESS_TEXT) & (
+        _length(raws) == held + len(_WITNESS_TEXT)
+    )
+    check = tf.debugging.Assert(tf.reduce_all(is_whole), ["not what the index says"])
+    with tf.control_dependencies([check]):
+        return tf.identity(raws)
+
+
+def _data_bytes(raws: Any, numbers: Any) -> Any:
+    """The data of one array, uint8 of shape (bytes,), from what its streams hold."""
+    _, held, first, last = tf.unstack(numbers)
+    # (streams, held + witness) -> (streams, held) -> (bytes,); the last chunk of an HDF5 file is
+    # as long as the others: what is beyond `last` is no data
+    return tf.reshape(tf.io.decode_raw(raws, tf.uint8)[:, :held], (-1,))[first:last]
+
+
+def _length(data: Any) -> Any:
+    return tf.cast(tf.strings.length(data), tf.int64)
+
+
+def _cut_out(data: Any, start: Any, size: Any) -> Any:
+    """As `tf.strings.substr`; beyond the end of a truncated file there is nothing.
+
+    TensorFlow's own complaint would quote the bytes, which Python cannot decode as text.
+    """
+    start = tf.minimum(tf.cast(start, tf.int64), _length(data))
+    return tf.strings.substr(data, start, tf.broadcast_to(tf.cast(size, tf.int64), tf.shape(start)))
 
 
 def _entry_json(shard: ShardEntry) -> bytes:

@@ -24,15 +24,13 @@ from numpy.typing import NDArray
 from fer_data.errors import DamagedShardError, SettingsError
 from fer_data.shards.arrays import read_arrays
 from fer_data.shards.index import ShardEntry, ShardIndex
-from fer_models.epoch_batches import block_batches, gather_batches
+from fer_models.epoch_batches import BlockBatches, MemoryBatches
 from fer_models.epoch_order import BlockPlan, Part, order_shards, part_of_trainer, plan_blocks
-from fer_models.members import ShardPlaces, decode_shard, locate_shards
+from fer_models.members import locate_shards
 from fer_models.presence import check_sizes
 from fer_models.stream_settings import StreamSettings, StreamState
 
 __all__ = ["ShardStream", "StreamSettings", "StreamState"]
-
-_AUTOTUNE = tf.data.AUTOTUNE
 
 
 class ShardStream:
@@ -67,11 +65,12 @@ class ShardStream:
         self._shards = tuple(s for s in index.split_shards(split) if s.num_samples > 0)
         check_sizes(shards_dir, self._shards)
         self._part = self._find_part(split)
-        self._places = locate_shards(shards_dir, self._shards)
+        self._sizes = np.array([shard.num_samples for shard in self._shards], np.int64)
+        places = locate_shards(shards_dir, self._shards)
+        self._blocks = BlockBatches(places, index.image_shape, self.settings.block_shards)
         image_bytes = int(np.prod(index.image_shape))
-        self._cached: tuple[Any, Any] | None = None
-        if self.num_samples * image_bytes <= self.settings.cache_bytes:
-            self._cached = self._decode_all()
+        fits = self.num_samples * image_bytes <= self.settings.cache_bytes
+        self._memory = self._decode_all() if fits else None
 
     @property
     def num_batches(self) -> int:
@@ -86,7 +85,7 @@ class ShardStream:
     @property
     def in_memory(self) -> bool:
         """Whether the decoded split is kept in memory."""
-        return self._cached is not None
+        return self._memory is not None
 
     def shuffled(self, epoch: int, *, start: int = 0, numbered: bool = False) -> Any:
         """The batches of one epoch, in an order that depends on the seed and the epoch alone.
@@ -110,12 +109,12 @@ class ShardStream:
         num_batches = self.num_batches - start
         if num_batches == 0:
             return self.shuffled(epoch, start=start - 1, numbered=numbered).take(0)
-        if self._cached is not None:
+        if self._memory is not None:
             order = rng.permutation(self.num_samples)[first:last]
-            return self._gather(order, num_batches, numbered=numbered)
-        order = order_shards(rng, self._places.samples, self.settings.block_shards)
+            return self._memory(order, self.settings.batch_size, num_batches, numbered=numbered)
+        order = order_shards(rng, self._sizes, self.settings.block_shards)
         plan = self._plan_blocks(order, first, last, num_batches)
-        return self._blocks(order, plan, rng.integers(2**31, size=2), numbered=numbered)
+        return self._blocks(plan, order, rng.integers(2**31, size=2), numbered=numbered)
 
     def state(self, epoch: int, batch: int) -> StreamState:
         """What to keep to go on after `batch` batches of an epoch."""
@@ -141,16 +140,17 @@ class ShardStream:
             `tf.data.Dataset` of (images uint8 (B, H, W, C), labels int64 (B,)).
         """
         num_batches = -(-self.num_samples // self.settings.batch_size)
-        if self._cached is not None:
-            return self._gather(np.arange(self.num_samples), num_batches, numbered=False)
+        if self._memory is not None:
+            order = np.arange(self.num_samples)
+            return self._memory(order, self.settings.batch_size, num_batches, numbered=False)
         order = np.arange(len(self._shards))
         plan = self._plan_blocks(order, 0, self.num_samples, num_batches)
-        return self._blocks(order, plan, None, numbered=False)
+        return self._blocks(plan, order, None, numbered=False)
 
     def labels(self) -> NDArray[np.int64]:
         """The labels in the order of `in_order`, int64 of shape (num_samples,)."""
-        if self._cached is not None:
-            return np.asarray(self._cached[1])
+        if self._memory is not None:
+            return self._memory.labels
         parts = [
             read_arrays(self._dir / shard.file, shard, ("labels",))["labels"]
             for shard in self._shards
@@ -209,24 +209,12 @@ class ShardStream:
                 f"the index has {num_classes} classes"
             )
 
-    def _decoded(self, places: ShardPlaces, starts: NDArray[np.int64]) -> Any:
-        """Dataset of whole decoded shards and their samples' numbers, several at a time."""
-        shape = self._index.image_shape
-
-        def decode(place: Any, start: Any) -> tuple[Any, Any, Any]:
-            images, labels = decode_shard(place, shape)
-            return images, labels, start + tf.range(tf.size(labels, out_type=tf.int64))
-
-        return tf.data.Dataset.from_tensor_slices((places.tensors(), starts)).map(
-            decode, num_parallel_calls=_AUTOTUNE, deterministic=True
-        )
-
-    def _decode_all(self) -> tuple[Any, Any]:
+    def _decode_all(self) -> MemoryBatches:
         images = np.empty((self.num_samples, *self._index.image_shape), np.uint8)
         labels = np.empty(self.num_samples, np.int64)
         start = 0
         with self.explain_damage():
-            decoded = self._decoded(self._places, np.zeros(len(self._shards), np.int64))
+            decoded = self._blocks.decoded(np.arange(len(self._shards)))
             for shard, (shard_images, shard_labels, _) in zip(
                 self._shards, decoded.as_numpy_iterator(), strict=True
             ):
@@ -234,41 +222,12 @@ class ShardStream:
                 self._check_labels(shard_labels, shard)
                 images[start:stop], labels[start:stop] = shard_images, shard_labels
                 start = stop
-        with tf.device("CPU:0"):  # never on the accelerator: batches are gathered here
-            return tf.convert_to_tensor(images), tf.convert_to_tensor(labels)
-
-    def _gather(self, order: NDArray[np.int64], num_batches: int, *, numbered: bool) -> Any:
-        """Batches of the split in memory, in the order given."""
-        assert self._cached is not None
-        with tf.device("CPU:0"):
-            rows = tf.convert_to_tensor(order)
-            numbers = (tf.range(self.num_samples, dtype=tf.int64),) * numbered
-        batches = gather_batches(
-            (*self._cached, *numbers), rows, self.settings.batch_size, num_batches
-        )
-        return batches.prefetch(_AUTOTUNE)
+        return MemoryBatches(images, labels)
 
     def _plan_blocks(
         self, order: NDArray[np.int64], first: int, last: int, num_batches: int
     ) -> BlockPlan:
         options = self.settings
-        sizes = self._places.samples[order]
         return plan_blocks(
-            sizes, options.block_shards, (first, last), options.batch_size, num_batches
+            self._sizes[order], options.block_shards, (first, last), options.batch_size, num_batches
         )
-
-    def _blocks(
-        self,
-        order: NDArray[np.int64],
-        plan: BlockPlan,
-        seed: NDArray[np.int64] | None,
-        *,
-        numbered: bool,
-    ) -> Any:
-        """Batches of a split that is decoded as it is read; shuffled where there is a seed."""
-        order = order[plan.shards]
-        sizes = self._places.samples
-        shards = self._decoded(self._places.take(order), (np.cumsum(sizes) - sizes)[order])
-        if not numbered:
-            shards = shards.map(lambda images, labels, _: (images, labels))
-        return block_batches(shards, plan, seed).prefetch(_AUTOTUNE)

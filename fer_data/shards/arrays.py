@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from isal import isal_zlib
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from fer_data.errors import DamagedShardError
 from fer_data.shards.codecs import CODECS
 from fer_data.shards.index import ArrayEntry, ShardEntry
+
+_ZLIB_HEADER, _ZLIB_AROUND = 2, 6  # bytes before, and before and behind, the deflate of zlib
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ def decode_array(data: bytes, entry: ArrayEntry, name: str) -> NDArray[Any]:
     """
     try:
         raw = _decompress(data, entry, name)
-    except isal_zlib.error as error:  # type: ignore[misc]  # a class; its stub says otherwise
+    except (isal_zlib.error, EOFError) as error:  # type: ignore[misc]  # its stub is wrong
         raise DamagedShardError(f"{name}: cannot be decompressed ({error})") from error
     except DamagedShardError as error:
         raise DamagedShardError(f"{name}: {error}") from error
@@ -52,9 +54,41 @@ def decode_array(data: bytes, entry: ArrayEntry, name: str) -> NDArray[Any]:
         raise DamagedShardError(f"{name}: holds {len(raw)} bytes; the index says {entry.raw_bytes}")
     if isal_zlib.crc32(raw) != entry.crc32:
         raise DamagedShardError(f"{name}: checksum differs from the index")
-    array = np.frombuffer(raw, dtype=np.dtype(entry.dtype), offset=entry.header_bytes)
+    try:
+        dtype = np.dtype(entry.dtype)
+    except SyntaxError:  # NumPy takes "," for a list of dtypes
+        raise DamagedShardError(f'{name}: the index gives it the dtype "{entry.dtype}"') from None
+    array = np.frombuffer(raw, dtype=dtype, offset=entry.header_bytes)
     array = array.reshape(entry.shape)
     return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+
+
+class DeflateStream(NamedTuple):
+    """A raw deflate stream of a shard file.
+
+    Attributes:
+        offset: of its first byte in the file.
+        size: in bytes.
+        raw_bytes: bytes that it holds.
+        crc32: of what it holds.
+    """
+
+    offset: int
+    size: int
+    raw_bytes: int
+    crc32: int
+
+
+def deflate_streams(entry: ArrayEntry) -> list[DeflateStream]:
+    """Where the streams of an array stand; none where no deflate compressed it."""
+    if entry.compression == "deflate":
+        return [DeflateStream(entry.offset, entry.compressed_bytes, entry.raw_bytes, entry.crc32)]
+    if entry.compression == "zlib":  # deflate between a header and an Adler-32
+        return [
+            DeflateStream(start + _ZLIB_HEADER, size - _ZLIB_AROUND, entry.chunk_bytes, crc)
+            for start, size, crc in entry.chunks
+        ]
+    return []
 
 
 def _decompress(data: bytes, entry: ArrayEntry, name: str) -> bytes:
@@ -62,14 +96,23 @@ def _decompress(data: bytes, entry: ArrayEntry, name: str) -> bytes:
         from fer_data.shards.hdf5 import read_filtered  # here: it needs h5py, and this module
 
         return read_filtered(data, name, entry)
-    if entry.compression == "none":
-        return data[entry.offset : entry.offset + entry.compressed_bytes]
-    if not entry.chunks:
-        member = data[entry.offset : entry.offset + entry.compressed_bytes]
-        raw: bytes = isal_zlib.decompressobj(-15).decompress(member)  # -15: a raw deflate stream
-        return raw
-    parts = [isal_zlib.decompress(data[start : start + size]) for start, size in entry.chunks]
+    parts = [_inflate(data, stream) for stream in deflate_streams(entry)]
     return b"".join(parts)[: entry.raw_bytes]  # the last chunk is as long as the others
+
+
+def _inflate(data: bytes, stream: DeflateStream) -> bytes:
+    """What a stream holds, or a byte more than it should: a damaged one can be a bomb.
+
+    Raises:
+        isal_zlib.error: it is damaged.
+        EOFError: it has no end.
+    """
+    inflate = isal_zlib.decompressobj(-15)  # -15: raw
+    deflated = memoryview(data)[stream.offset : stream.offset + max(stream.size, 0)]
+    raw: bytes = inflate.decompress(deflated, stream.raw_bytes + 1)
+    if len(raw) == stream.raw_bytes and not inflate.eof:
+        raise EOFError("the stream does not end")
+    return raw
 
 
 def read_arrays(path: Path, shard: ShardEntry, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:

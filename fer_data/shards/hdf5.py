@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,8 @@ def read_filtered(data: bytes, name: str, entry: ArrayEntry) -> bytes:
                 raise DamagedShardError(
                     f"{dataset.dtype} {dataset.shape}; the index says {entry.dtype} {entry.shape}"
                 )
-            if not _has_codec(dataset, entry.compression) or _chunk_places(dataset) != entry.chunks:
+            places = tuple((start, size) for start, size, _ in entry.chunks)
+            if not _has_codec(dataset, entry.compression) or _chunk_places(dataset) != places:
                 raise DamagedShardError(
                     "the place or codec that the index gives is not that of the file"
                 )
@@ -156,7 +157,7 @@ def _write_array(file: h5py.File, name: str, array: NDArray[Any], compression: s
     dtype: Any = array.dtype
     if dtype.kind == "S":
         dtype = h5py.string_dtype("utf-8", dtype.itemsize)
-    codec = CODECS.get(compression)
+    codec, chunks = CODECS.get(compression), list(_chunks(array, rows))
     dataset = file.create_dataset(
         name,
         shape=array.shape,
@@ -171,7 +172,8 @@ def _write_array(file: h5py.File, name: str, array: NDArray[Any], compression: s
         dataset.id.write(every, every, array, dataset.id.get_type())  # as it is, text too
         file.flush()
     else:
-        _write_streams(dataset, array, compression)
+        for start, chunk in zip(_chunk_starts(dataset), chunks, strict=True):
+            dataset.id.write_direct_chunk(start, zlib_stream(chunk, compression))
     places = _chunk_places(dataset)
     raw = array.tobytes()
     return ArrayEntry(
@@ -183,17 +185,19 @@ def _write_array(file: h5py.File, name: str, array: NDArray[Any], compression: s
         header_bytes=0,
         crc32=isal_zlib.crc32(raw),
         compression=compression if codec is not None else "zlib",
-        chunks=places,
+        chunks=tuple(
+            (start, size, isal_zlib.crc32(chunk))
+            for (start, size), chunk in zip(places, chunks, strict=True)
+        ),
+        chunk_bytes=len(chunks[0]),
     )
 
 
-def _write_streams(dataset: h5py.Dataset, array: NDArray[Any], compression: str) -> None:
-    """Writes each chunk as a zlib stream."""
-    for start in _chunk_starts(dataset):
-        part = array[start[0] : start[0] + dataset.chunks[0]]
-        whole = np.zeros(dataset.chunks, array.dtype)  # chunks are never cut short
-        whole[: len(part)] = part
-        dataset.id.write_direct_chunk(start, zlib_stream(whole.tobytes(), compression))
+def _chunks(array: NDArray[Any], rows: int) -> Iterator[bytes]:
+    """The bytes of an array, `rows` rows at a time; the last chunk is filled up with zeros."""
+    for start in range(0, len(array), rows):
+        part = array[start : start + rows].tobytes()
+        yield part.ljust(rows * array[:1].nbytes, b"\0")
 
 
 def _chunk_starts(dataset: h5py.Dataset) -> list[tuple[int, ...]]:

@@ -29,7 +29,9 @@ class ArrayEntry:
     """Where one array of a shard stands in its file; see `docs/shard-format.md`.
 
     Attributes:
-        chunks: offset and size of each compressed chunk, where an array is in several (HDF5).
+        chunks: offset and size of each compressed chunk and CRC-32 of what it holds, where an array
+            is in chunks (HDF5).
+        chunk_bytes: what each of them holds; the last one may hold zeros beyond the array.
     """
 
     dtype: str
@@ -40,7 +42,8 @@ class ArrayEntry:
     header_bytes: int
     crc32: int
     compression: str
-    chunks: tuple[tuple[int, int], ...] = ()
+    chunks: tuple[tuple[int, int, int], ...] = ()
+    chunk_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +133,7 @@ class ShardIndex:
         for shard in fields["shards"]:
             for entry in shard["arrays"].values():
                 if not entry["chunks"]:
-                    del entry["chunks"]
+                    del entry["chunks"], entry["chunk_bytes"]
         return sealed(json.dumps(fields, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -182,7 +185,7 @@ def shard_from_json(fields: dict[str, Any]) -> ShardEntry:
             **{
                 **entry,
                 "shape": tuple(entry["shape"]),
-                "chunks": tuple((start, size) for start, size in entry.get("chunks", ())),
+                "chunks": tuple((at, size, crc) for at, size, crc in entry.get("chunks", ())),
             }
         )
         for name, entry in fields["arrays"].items()

@@ -23,6 +23,7 @@ from fer_data.shards.index import (
     INDEX_NAME,
     PAPERS,
     SPLITS,
+    WORK_DIR,
     ArrayEntry,
     ShardEntry,
     ShardIndex,
@@ -99,7 +100,7 @@ def _check_files(folder: Path, index: ShardIndex) -> Iterator[Problem]:
         if times > 1:
             yield Problem(file=file, what=f"the index lists it {times} times; {AGAIN}")
     for name in sorted(path.name for path in folder.iterdir()):
-        if name not in known and name not in (INDEX_NAME, *PAPERS):
+        if name not in known and name not in (INDEX_NAME, WORK_DIR, *PAPERS):
             yield Problem(file=name, what="is not in the index; remove it, or move it elsewhere")
 
 
@@ -141,7 +142,9 @@ def _read_shard(
             continue
         entry = shard.arrays[name]
         try:
-            arrays[name] = _read_array(data, name, entry, form, index)
+            # a damaged file could make other readers wait, or take all memory
+            plainly = not problems
+            arrays[name] = _read_array(data, name, entry, form, index, plainly=plainly)
         except DamagedShardError as error:
             place = (entry.offset, entry.offset + entry.compressed_bytes)
             what = f"{str(error).removeprefix(f'{name}: ')}; {AGAIN}"
@@ -155,6 +158,8 @@ def _read_array(
     entry: ArrayEntry,
     form: tuple[str, tuple[int, ...]],
     index: ShardIndex,
+    *,
+    plainly: bool,
 ) -> NDArray[Any]:
     """An array as the index and as the container itself have it; images as uint8 (n, H, W, C).
 
@@ -164,6 +169,7 @@ def _read_array(
         entry: what the index says of it.
         form: how its dtype must begin, and its shape.
         index: the shard index.
+        plainly: whether to ask the container too.
 
     Raises:
         DamagedShardError: it is not as expected, or cannot be read.
@@ -174,7 +180,7 @@ def _read_array(
         if not array.dtype.str.startswith(dtype) or array.shape != shape:
             raise DamagedShardError(f"{array.dtype.str} {array.shape}; expected {dtype} {shape}")
         images = restored_pixels(array, index.image_shape) if name == "images" else array
-        plain = _read_plainly(data, name, index.container)
+        plain = _read_plainly(data, name, index.container) if plainly else array
     except DamagedShardError:
         raise
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile, zlib.error) as error:

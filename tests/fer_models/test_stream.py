@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import tempfile
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 from fer_data.errors import DamagedShardError, SettingsError, UnknownNameError
 from fer_data.pack_shard import CONTAINERS
 from fer_data.shards.deflate import COMPRESSIONS
-from fer_data.shards.index import ArrayEntry
 from fer_data.shards.reader import read_split
 from fer_models.stream import ShardStream, StreamSettings
 
@@ -93,33 +91,6 @@ def test_batches_are_raw_pixels_and_labels(make_shards):
     images, labels = next(iter(ShardStream(folder, index, "train").in_order()))
     assert (images.dtype.name, tuple(images.shape)) == ("uint8", (5, 6, 5, 3))
     assert (labels.dtype.name, tuple(labels.shape)) == ("int64", (5,))
-
-
-def test_reads_stored_members(tmp_path, shard_writer):
-    """`numpy.savez` without compression is a shard too."""
-    index = shard_writer(tmp_path, {"train": [9]})
-    samples = read_split(tmp_path, index, "train")
-    data, arrays = bytearray(), {}
-    for name in ("images", "labels"):
-        buffer = io.BytesIO()
-        np.lib.format.write_array(buffer, getattr(samples, name), version=(1, 0))
-        raw = buffer.getvalue()
-        array = getattr(samples, name)
-        arrays[name] = ArrayEntry(
-            dtype=array.dtype.str,
-            shape=array.shape,
-            offset=len(data),
-            compressed_bytes=len(raw),
-            raw_bytes=len(raw),
-            header_bytes=len(raw) - array.nbytes,
-            crc32=0,
-            compression="none",
-        )
-        data += raw
-    (tmp_path / index.shards[0].file).write_bytes(data)
-    entry = dataclasses.replace(index.shards[0], arrays=arrays, bytes=len(data))
-    stream = ShardStream(tmp_path, dataclasses.replace(index, shards=(entry,)), "train")
-    np.testing.assert_array_equal(draw(stream.in_order())[0], samples.images)
 
 
 def flip_byte(path: Path) -> None:

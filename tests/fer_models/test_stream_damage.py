@@ -1,0 +1,131 @@
+"""A damaged shard is an error that names it, or every batch is as it was; none is ever wrong.
+
+FERKIT_DAMAGES=20 does 20 times as much damage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fer_data.errors import DamagedShardError
+from fer_data.pack_shard import CONTAINERS
+from fer_data.shards.arrays import read_arrays
+from fer_data.shards.deflate import COMPRESSIONS
+from fer_models.members import decode_shard, locate_shards
+from fer_models.stream import ShardStream, StreamSettings
+from tests.damages import TIMES, draw_damage
+
+WAYS = {"in memory": 2**30, "from disk": 0}
+FORMS = list(itertools.product(CONTAINERS, COMPRESSIONS))
+EPOCH = 3
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory, shard_writer):
+    """Folder and index of shards in each format and compression; 38 is no multiple of a chunk."""
+    root = tmp_path_factory.mktemp("damage")
+    made = []
+    for container, compression in FORMS:
+        folder = root / f"{container}-{compression}"
+        sizes = {"train": [38, 38, 37]}
+        form = {"container": container, "compression": compression}
+        made.append((folder, shard_writer(folder, sizes, image_shape=(6, 6, 1), **form)))
+    return made
+
+
+def batches_of(stream):
+    """The batches of one epoch as bytes, as they come."""
+    for images, labels in stream.shuffled(EPOCH).as_numpy_iterator():
+        yield images.tobytes(), labels.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("way", "opened"), [("in memory", "after"), ("from disk", "after"), ("from disk", "before")]
+)
+def test_damage_is_named_or_no_batch_is_wrong(folders, way, opened):
+    """Damage before the stream is opened, or behind its back."""
+    options = StreamSettings(batch_size=16, cache_bytes=WAYS[way], block_shards=2)
+    whole = [
+        list(batches_of(ShardStream(folder, index, "train", options))) for folder, index in folders
+    ]
+    rng = np.random.default_rng([*way.encode(), *opened.encode()])
+    num_told = 0
+    for number in range(12 * TIMES):
+        folder, index = folders[number % len(folders)]
+        damage = draw_damage(rng, folder / index.shards[rng.integers(3)].file)
+        with contextlib.ExitStack() as stack:
+            if opened == "after":
+                stack.enter_context(damage.done())
+            drawn, told = [], None
+            try:
+                stream = ShardStream(folder, index, "train", options)
+                if opened == "before":
+                    stack.enter_context(damage.done())
+                with stream.explain_damage():
+                    drawn += batches_of(stream)  # keeps those that came before an error
+            except DamagedShardError as error:
+                told = str(error)
+        expected = whole[number % len(folders)]
+        if told is None:
+            assert drawn == expected, damage.what
+        else:
+            num_told += 1
+            assert damage.path.name in told, damage.what
+            assert drawn == expected[: len(drawn)], damage.what
+    assert num_told > 2 * TIMES
+
+
+def test_decoding_a_damaged_shard_fails_or_gives_what_it_held(folders):
+    """As the stream does it, for many more damages; NumPy's reader judges them the same."""
+    rng = np.random.default_rng(9)
+    num_told = 0
+    for folder, index in folders:
+        shard = index.shards[1]
+        places = locate_shards(folder, [shard]).tensors()
+        place = {name: tf.constant(array[0]) for name, array in places.items()}
+        decode = tf.function(lambda place: decode_shard(place, (6, 6, 1)))
+        whole = [array.numpy().tobytes() for array in decode(place)]
+        for _ in range(40 * TIMES):
+            damage = draw_damage(rng, folder / shard.file)
+            with damage.done():
+                found = None
+                with contextlib.suppress(tf.errors.DataLossError, tf.errors.InvalidArgumentError):
+                    found = [array.numpy().tobytes() for array in decode(place)]
+                is_told = False
+                try:
+                    read_arrays(folder / shard.file, shard, ("images", "labels"))
+                except DamagedShardError:
+                    is_told = True
+            assert found is None or found == whole, damage.what
+            assert is_told == (found is None), damage.what
+            num_told += is_told
+    assert num_told > 60 * TIMES
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_no_wrong_bit_at_the_end_of_a_stream_is_passed(tmp_path, shard_writer, container):
+    """There it can let the stream run past its end, where decoders check nothing."""
+    index = shard_writer(tmp_path, {"train": [40]}, image_shape=(4, 4, 1), container=container)
+    shard = index.shards[0]
+    path = tmp_path / shard.file
+    data = path.read_bytes()
+    place = {n: tf.constant(a[0]) for n, a in locate_shards(tmp_path, [shard]).tensors().items()}
+    decode = tf.function(lambda place: decode_shard(place, (4, 4, 1)))
+    whole = [array.numpy().tobytes() for array in decode(place)]
+    entry = shard.arrays["labels"]
+    end = entry.offset + entry.compressed_bytes
+    num_told = 0
+    for position, bit in itertools.product(range(end - 16, end), range(8)):
+        wrong = bytearray(data)
+        wrong[position] ^= 1 << bit
+        path.write_bytes(wrong)
+        try:
+            assert [array.numpy().tobytes() for array in decode(place)] == whole, (position, bit)
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
+            num_told += 1
+    assert num_told > 100
