@@ -158,7 +158,7 @@ def test_a_bomb_is_not_inflated(form: int) -> None:
     entry = ArrayEntry(
         dtype="|u1", shape=(1000,), offset=0, compressed_bytes=len(data), raw_bytes=1000,
         header_bytes=0, crc32=7, compression="deflate" if form < 0 else "zlib",
-        chunks=() if form < 0 else ((0, len(data)),),
+        chunks=() if form < 0 else ((0, len(data), 7),), chunk_bytes=0 if form < 0 else 1000,
     )  # fmt: skip
     with pytest.raises(DamagedShardError, match="1001 bytes; the index says 1000|checksum"):
         decode_array(data, entry, "array")

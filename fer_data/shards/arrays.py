@@ -106,12 +106,15 @@ def _inflate(data: bytes, stream: DeflateStream) -> bytes:
     Raises:
         isal_zlib.error: it is damaged.
         EOFError: it has no end.
+        DamagedShardError: it holds something else than the index says.
     """
     inflate = isal_zlib.decompressobj(-15)  # -15: raw
     deflated = memoryview(data)[stream.offset : stream.offset + max(stream.size, 0)]
     raw: bytes = inflate.decompress(deflated, stream.raw_bytes + 1)
     if len(raw) == stream.raw_bytes and not inflate.eof:
         raise EOFError("the stream does not end")
+    if len(raw) == stream.raw_bytes and isal_zlib.crc32(raw) != stream.crc32:
+        raise DamagedShardError("checksum differs from the index")
     return raw
 
 

@@ -133,7 +133,7 @@ def test_every_form_is_streamed_and_checked(make_shards, way, container, compres
     shard = index.shards[2]
     data = bytearray((folder / shard.file).read_bytes())
     entry = shard.arrays["images"]
-    start, size = (entry.chunks or ((entry.offset, entry.compressed_bytes),))[0]
+    start, size, *_ = (entry.chunks or ((entry.offset, entry.compressed_bytes),))[0]
     data[start + size // 2] ^= 1
     (folder / shard.file).write_bytes(data)
     with pytest.raises(DamagedShardError, match=shard.file):  # noqa: PT012

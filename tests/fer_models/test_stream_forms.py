@@ -13,11 +13,13 @@ import tensorflow as tf
 from fer_data.errors import DamagedShardError, MissingPluginError
 from fer_data.pack import FORMATS, PackSettings, pack
 from fer_data.shards.codecs import CODECS
-from fer_data.shards.index import read_index
+from fer_data.shards.index import ShardEntry, read_index
+from fer_data.shards.npz import encode_npz
 from fer_data.shards.pixels import DTYPES, LAYOUTS, stored_pixels
 from fer_data.shards.reader import read_split
 from fer_models.members import decode_shard, locate_shards
 from fer_models.stream import ShardStream, StreamSettings
+from tests.edited_index import resealed
 from tests.fer_data.conftest import build_dataset
 from tests.fer_data.shards.test_codecs import needs_plugin
 
@@ -77,19 +79,17 @@ def test_rows_of_floats_give_the_same_batches(dataset, usual, tmp_path, format_,
     assert_same_batches(form, usual, way)
 
 
-def test_every_level_of_a_float_is_rounded_to_itself():
+def test_every_level_of_a_float_is_rounded_to_itself(tmp_path):
     levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-    raw = stored_pixels(levels, "flat", "float32").tobytes()
-    place = {
-        "path": tf.constant(b""),
-        "samples": tf.constant(1, tf.int64),
-        "numbers": tf.constant([[0, len(raw), 1, 1], [0, 8, 1, 0]], tf.int64),
-        "streams": tf.constant([[[0, len(raw)]], [[0, 8]]], tf.int64),
-        "trailers": tf.constant([b"", b""]),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tf.io, "read_file", lambda _: tf.constant(raw))
-        images, _ = decode_shard(place, (16, 16, 1))
+    arrays = {"images": stored_pixels(levels, "flat", "float32"), "labels": np.zeros(1, np.int64)}
+    encoded = encode_npz(arrays)
+    (tmp_path / "all.npz").write_bytes(encoded.data)
+    shard = ShardEntry(
+        file="all.npz", split="train", num_samples=1, bytes=len(encoded.data), sha256="",
+        arrays=encoded.arrays,
+    )  # fmt: skip
+    places = locate_shards(tmp_path, [shard]).tensors()
+    images, _ = decode_shard({name: tf.constant(a[0]) for name, a in places.items()}, (16, 16, 1))
     np.testing.assert_array_equal(images, levels)
 
 
@@ -114,8 +114,8 @@ def test_codecs_are_streamed_through_numpy_and_damage_is_told(dataset, usual, tm
 
 def with_codec(folder: Path) -> Path:
     """The index says that a codec compressed the shards."""
-    text = (folder / "index.json").read_text(encoding="utf-8")
-    (folder / "index.json").write_text(text.replace('"zlib"', '"zstd"'), encoding="utf-8")
+    text = (folder / "index.json").read_text(encoding="utf-8").replace('"zlib"', '"zstd"')
+    (folder / "index.json").write_text(resealed(text), encoding="utf-8")
     return folder
 
 

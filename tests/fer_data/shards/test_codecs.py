@@ -83,10 +83,10 @@ def test_the_index_says_where_each_chunk_stands(codec: str) -> None:
     entry = shard.arrays["images"]
     assert len(entry.chunks) == 3
     assert entry.offset == entry.chunks[0][0]
-    assert entry.compressed_bytes == sum(size for _, size in entry.chunks) < entry.raw_bytes
+    assert entry.compressed_bytes == sum(size for _, size, _ in entry.chunks) < entry.raw_bytes
     with h5py.File(io.BytesIO(shard.data)) as file:
         stored = file["images"].id
-        for number, (offset, size) in enumerate(entry.chunks):
+        for number, (offset, size, _) in enumerate(entry.chunks):
             _, chunk = stored.read_direct_chunk((32 * number, 0, 0, 0))
             assert shard.data[offset : offset + size] == chunk
         number, _, options, _ = stored.get_create_plist().get_filter(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import zlib
 
 import h5py
 import numpy as np
@@ -67,10 +68,15 @@ def test_others_read_it_with_h5py_alone() -> None:
 
 
 def test_every_chunk_is_a_zlib_stream_where_the_index_says() -> None:
-    entry = encode_hdf5(sample_arrays()).arrays["images"]
+    shard = encode_hdf5(sample_arrays())
+    entry = shard.arrays["images"]
     assert len(entry.chunks) == -(-70 // CHUNK_IMAGES)
     assert entry.offset == entry.chunks[0][0]
-    assert entry.compressed_bytes == sum(size for _, size in entry.chunks)
+    assert entry.compressed_bytes == sum(size for _, size, _ in entry.chunks)
+    held = [zlib.decompress(shard.data[start : start + size]) for start, size, _ in entry.chunks]
+    assert [zlib.crc32(raw) for raw in held] == [crc for _, _, crc in entry.chunks]
+    assert {len(raw) for raw in held} == {entry.chunk_bytes}
+    assert b"".join(held).rstrip(b"\0") == sample_arrays()["images"].tobytes().rstrip(b"\0")
 
 
 def test_what_cannot_be_stored_is_refused() -> None:
@@ -85,7 +91,7 @@ def test_what_cannot_be_stored_is_refused() -> None:
 def test_damage_is_told_by_array() -> None:
     shard = encode_hdf5(sample_arrays())
     entry = shard.arrays["images"]
-    start, size = entry.chunks[1]
+    start, size, _ = entry.chunks[1]
     wrong = bytearray(shard.data)
     wrong[start + size // 2] ^= 1
     with pytest.raises(DamagedShardError, match="images: "):
