@@ -177,10 +177,12 @@ def _gunzip(data: Any, streams: Any, trailers: Any, held: Any) -> Any:
 
 def _data_bytes(raws: Any, numbers: Any) -> Any:
     """The data of one array, uint8 of shape (bytes,), from what its streams hold."""
-    _, held, first, last = tf.unstack(numbers)
-    # (streams, held + witness) -> (streams, held) -> (bytes,); the last chunk of an HDF5 file is
-    # as long as the others: what is beyond `last` is no data
-    return tf.reshape(tf.io.decode_raw(raws, tf.uint8)[:, :held], (-1,))[first:last]
+    num_streams, held, first, last = tf.unstack(numbers)
+    rows = tf.io.decode_raw(raws, tf.uint8)  # (streams, held + witness)
+    # a single stream needs no copy without its witness
+    flat = tf.cond(num_streams == 1, lambda: rows[0], lambda: tf.reshape(rows[:, :held], (-1,)))
+    # the last chunk of an HDF5 file is as long as the others: what is beyond `last` is no data
+    return flat[first:last]
 
 
 def _length(data: Any) -> Any:
