@@ -96,8 +96,8 @@ def _decompress(data: bytes, entry: ArrayEntry, name: str) -> bytes:
         from fer_data.shards.hdf5 import read_filtered  # here: it needs h5py, and this module
 
         return read_filtered(data, name, entry)
-    parts = [_inflate(data, stream) for stream in deflate_streams(entry)]
-    return b"".join(parts)[: entry.raw_bytes]  # the last chunk is as long as the others
+    raw = b"".join(_inflate(data, stream) for stream in deflate_streams(entry))
+    return raw[: entry.raw_bytes] if entry.chunks else raw  # the last chunk is filled with zeros
 
 
 def _inflate(data: bytes, stream: DeflateStream) -> bytes:

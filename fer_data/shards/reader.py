@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from fer_data.errors import DamagedShardError, SettingsError
+from fer_data.executors import default_workers
 from fer_data.shards.arrays import read_arrays
 from fer_data.shards.index import ShardEntry, ShardIndex, read_index
 from fer_data.shards.pixels import expected_pixels, restored_pixels
@@ -74,25 +76,42 @@ def read_shard(shards_dir: Path | str, index: ShardIndex, shard: ShardEntry) -> 
     return samples
 
 
-def iterate_shards(shards_dir: Path | str, index: ShardIndex, split: str) -> Iterator[Samples]:
+def iterate_shards(
+    shards_dir: Path | str, index: ShardIndex, split: str, *, ahead: int = 1
+) -> Iterator[Samples]:
     """The samples of one split, a shard at a time, in the order of the index.
+
+    Args:
+        shards_dir: folder of shards.
+        index: its index.
+        split: train, validation or test.
+        ahead: shards that are decoded, on as many threads, while the one before is used.
 
     Raises:
         UnknownNameError: the shards have no such split.
         DamagedShardError: a shard is not what the index says.
+        MissingPluginError: a codec compressed the shards that is not installed.
     """
-    for shard in index.split_shards(split):
-        yield read_shard(shards_dir, index, shard)
+    shards = index.split_shards(split)
+    coming: deque[Future[Samples]] = deque()
+    with ThreadPoolExecutor(ahead) as pool:
+        for shard in shards:
+            coming.append(pool.submit(read_shard, shards_dir, index, shard))
+            if len(coming) > ahead:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
 
 
 def read_split(shards_dir: Path | str, index: ShardIndex, split: str) -> Samples:
-    """All samples of one split, in memory.
+    """All samples of one split, in memory; decoded on a thread a core.
 
     Raises:
         UnknownNameError: the shards have no such split.
         DamagedShardError: a shard is not what the index says.
+        MissingPluginError: a codec compressed the shards that is not installed.
     """
-    return join_samples(list(iterate_shards(shards_dir, index, split)))
+    return join_samples(list(iterate_shards(shards_dir, index, split, ahead=default_workers())))
 
 
 class ShardReader:
@@ -167,7 +186,7 @@ class ShardReader:
         return join_samples(parts).select(np.argsort(np.concatenate(places)))
 
     def batches(self, batch_size: int) -> Iterator[Samples]:
-        """Batches of `batch_size` samples, the last one smaller, in order; one shard in memory.
+        """Batches of `batch_size` samples, the last one smaller, in order; two shards in memory.
 
         Raises:
             DamagedShardError: a shard is not what the index says.

@@ -27,6 +27,7 @@ from fer_data.shards.pixels import DTYPES, LAYOUTS
 from fer_data.shards.reader import ShardReader, read_split
 from fer_data.shards.torch_dataset import TorchDataset
 from fer_data.shards.verify import verify_shards
+from tests.edited_index import resealed
 from tests.fer_data.conftest import MakeDataset
 from tests.fer_data.shards.test_codecs import needs_plugin
 from tests.fer_data.test_verify import rewrite
@@ -240,8 +241,8 @@ def test_reading_without_the_codec_is_one_clear_error(
     balanced: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = packed(balanced, tmp_path / "shards", PackSettings(format="hdf5"))
-    text = (folder / INDEX_NAME).read_text(encoding="utf-8")
-    (folder / INDEX_NAME).write_text(text.replace('"zlib"', '"zstd"'), encoding="utf-8")
+    text = (folder / INDEX_NAME).read_text(encoding="utf-8").replace('"zlib"', '"zstd"')
+    (folder / INDEX_NAME).write_text(resealed(text), encoding="utf-8")
     monkeypatch.setattr(h5py.h5z, "filter_avail", lambda _: False)
     missing = r"train-00000-of-00001.h5: compression \"zstd\" needs hdf5plugin"
     with pytest.raises(MissingPluginError, match=missing):
