@@ -1,7 +1,8 @@
 """The bundle: a trained network and all that is needed to use it, in one folder.
 
-`model.keras` takes raw pixels; `bundle.json` says of what shape and colour they must be, how they
-were prepared, and what the probabilities stand for. Nothing of the shards is needed any more.
+`model.keras`, or a baseline's `model.npz`, takes raw pixels; `bundle.json` says of what shape and
+colour they must be, how they were prepared, and what the probabilities stand for. Nothing of the
+shards is needed any more.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex
+from fer_models.baselines.fitted import FittedBaseline, decode_baseline, encode_baseline
 from fer_models.errors import DamagedBundleError, MissingBundleError
 from fer_models.files import write_json
 from fer_models.run import ferkit_version
@@ -23,6 +25,8 @@ from fer_models.run import ferkit_version
 BUNDLE_DIR = "bundle"
 BUNDLE_NAME = "bundle.json"
 MODEL_NAME = "model.keras"
+BASELINE_NAME = "model.npz"
+EXTRACTOR_NAME = "extractor.keras"
 FORMAT = "ferkit-bundle"
 FORMAT_VERSION = 1
 
@@ -44,7 +48,10 @@ class Bundle:
         epoch: of the run, whose weights these are, counted from 1.
         ferkit_version: that trained.
         keras_version: that wrote `model.keras`.
-        model_sha256: of `model.keras`.
+        model_sha256: of `model.keras`, or of `model.npz`.
+        kind: `"keras"`, or `"sklearn"` for a baseline.
+        sklearn_version: that fitted the baseline; empty for a network.
+        extractor_sha256: of `extractor.keras`, the network before the baseline; empty without one.
         format: always `"ferkit-bundle"`.
         format_version: a reader refuses one it does not know.
     """
@@ -62,6 +69,9 @@ class Bundle:
     ferkit_version: str
     keras_version: str
     model_sha256: str
+    kind: str = "keras"
+    sklearn_version: str = ""
+    extractor_sha256: str = ""
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
 
@@ -73,13 +83,63 @@ def write_bundle(
     import keras
 
     bundle_dir = run_dir / BUNDLE_DIR
+    data = _keras_bytes(network)
+    bundle = _describe(
+        index,
+        model=model,
+        index_sha256=index_sha256,
+        epoch=epoch,
+        keras_version=keras.__version__,
+        model_sha256=hashlib.sha256(data).hexdigest(),
+    )
+    write_file(bundle_dir / MODEL_NAME, data)
+    write_json(bundle_dir / BUNDLE_NAME, dataclasses.asdict(bundle))
+    return bundle_dir
+
+
+def write_baseline_bundle(
+    run_dir: Path, fitted: FittedBaseline, index: ShardIndex, *, model: str, index_sha256: str
+) -> Path:
+    """Writes the bundle of a baseline's run, `bundle.json` last, and returns its folder."""
+    import sklearn
+
+    bundle_dir = run_dir / BUNDLE_DIR
+    data = encode_baseline(fitted)
+    versions = {"keras_version": "", "sklearn_version": sklearn.__version__}
+    if fitted.extractor is not None:
+        import keras
+
+        extractor = _keras_bytes(fitted.extractor)
+        write_file(bundle_dir / EXTRACTOR_NAME, extractor)
+        versions["keras_version"] = keras.__version__
+        versions["extractor_sha256"] = hashlib.sha256(extractor).hexdigest()
+    bundle = _describe(
+        index,
+        model=model,
+        index_sha256=index_sha256,
+        epoch=1,
+        kind="sklearn",
+        model_sha256=hashlib.sha256(data).hexdigest(),
+        **versions,
+    )
+    write_file(bundle_dir / BASELINE_NAME, data)
+    write_json(bundle_dir / BUNDLE_NAME, dataclasses.asdict(bundle))
+    return bundle_dir
+
+
+def _keras_bytes(network: Any) -> bytes:
+    import keras
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MODEL_NAME
         keras.saving.save_model(network, path)
-        data = path.read_bytes()
+        return path.read_bytes()
+
+
+def _describe(index: ShardIndex, **fields: Any) -> Bundle:
+    """What the index says of the images, and `fields`."""
     ingest = index.lineage.get("ingest", {}).get("settings", {})
-    bundle = Bundle(
-        model=model,
+    return Bundle(
         class_names=index.class_names,
         image_shape=index.image_shape,
         color="gray" if index.image_shape[2] == 1 else "rgb",
@@ -87,15 +147,9 @@ def write_bundle(
         pixel_mean=index.pixel_mean,
         pixel_std=index.pixel_std,
         dataset=index.name,
-        index_sha256=index_sha256,
-        epoch=epoch,
         ferkit_version=ferkit_version(),
-        keras_version=keras.__version__,
-        model_sha256=hashlib.sha256(data).hexdigest(),
+        **fields,
     )
-    write_file(bundle_dir / MODEL_NAME, data)
-    write_json(bundle_dir / BUNDLE_NAME, dataclasses.asdict(bundle))
-    return bundle_dir
 
 
 def find_bundle(run_or_bundle_dir: Path) -> Path:
@@ -145,33 +199,56 @@ def read_bundle(bundle_dir: Path) -> Bundle:
 
 
 def load_network(bundle_dir: Path, bundle: Bundle) -> Any:
-    """The `keras.Model` of a bundle, from uint8 images (B, H, W, C) to probabilities (B, K).
+    """The network of a bundle, from uint8 images (B, H, W, C) to probabilities (B, K).
 
-    The file is checked first, and loaded without running any code that it might hold.
+    The files are checked first, and loaded without running any code that they might hold.
+
+    Returns:
+        A `keras.Model`, or the `FittedBaseline` of a baseline, which is used alike.
 
     Raises:
-        DamagedBundleError: it is missing, or not what was written.
+        DamagedBundleError: a file is missing, or not what was written.
     """
-    path = bundle_dir / MODEL_NAME
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DamagedBundleError(f"{path}: {error.strerror}; train again") from None
-    if hashlib.sha256(data).hexdigest() != bundle.model_sha256:
-        raise DamagedBundleError(
-            f"{path}: not the file that was written (its checksum differs); train again, or copy "
-            "the bundle again from where it came"
-        )
-    import keras
-
-    try:
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedBundleError(f"{path}: Keras cannot load it ({reason})") from None
+    if bundle.kind == "sklearn":
+        path = bundle_dir / BASELINE_NAME
+        data = _read_checked(path, bundle.model_sha256)
+        extractor = None
+        if bundle.extractor_sha256:
+            extractor = _load_keras(bundle_dir / EXTRACTOR_NAME, bundle.extractor_sha256)
+        try:
+            network: Any = decode_baseline(data, extractor)
+        except ValueError as error:
+            raise DamagedBundleError(f"{path}: {error}; train again") from None
+    else:
+        path = bundle_dir / MODEL_NAME
+        network = _load_keras(path, bundle.model_sha256)
     if tuple(network.output_shape[1:]) != (len(bundle.class_names),):
         raise DamagedBundleError(
             f"{path}: gives {network.output_shape[-1]} probabilities; "
             f"{BUNDLE_NAME} names {len(bundle.class_names)} classes"
         )
     return network
+
+
+def _read_checked(path: Path, sha256: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DamagedBundleError(f"{path}: {error.strerror}; train again") from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DamagedBundleError(
+            f"{path}: not the file that was written (its checksum differs); train again, or copy "
+            "the bundle again from where it came"
+        )
+    return data
+
+
+def _load_keras(path: Path, sha256: str) -> Any:
+    _read_checked(path, sha256)
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DamagedBundleError(f"{path}: Keras cannot load it ({reason})") from None

@@ -8,6 +8,8 @@ FerModelError
 ├── BundleError
 │   ├── MissingBundleError(FileNotFoundError)    there is no bundle at this place
 │   └── DamagedBundleError(ValueError)           a bundle cannot be read
+├── MissingWeightsError(FileNotFoundError)       published weights are not there
+├── MissingLibraryError(ImportError)             a library that is needed is not installed
 ├── DivergedError(ArithmeticError)               the loss is no longer a number
 └── MissingPicturesError(FileNotFoundError)      there is nothing to predict on
 
@@ -47,6 +49,14 @@ class MissingBundleError(BundleError, FileNotFoundError):
 
 class DamagedBundleError(BundleError, ValueError):
     """A bundle cannot be read."""
+
+
+class MissingWeightsError(FerModelError, FileNotFoundError):
+    """Published weights are not there, or cannot be downloaded."""
+
+
+class MissingLibraryError(FerModelError, ImportError):
+    """A library that is needed is not installed."""
 
 
 class DivergedError(FerModelError, ArithmeticError):

@@ -82,8 +82,8 @@ def evaluate(
     record = read_record(run_dir)
     shards_dir = shards_dir if shards_dir is not None else record.shards_dir
     index = read_index(shards_dir)
-    split, split_note = _choose_split(index, split)
     predictor = Predictor.load(run_dir)
+    split, split_note = _choose_split(index, split, predictor.bundle)
     _check_fits(shards_dir, index, predictor.bundle)
     notes = [split_note, *_warn(index, shards_dir, predictor.bundle, split)]
     samples = read_split(shards_dir, index, split)
@@ -124,7 +124,7 @@ def evaluate(
     )
 
 
-def _choose_split(index: ShardIndex, split: str | None) -> tuple[str, str]:
+def _choose_split(index: ShardIndex, split: str | None, bundle: Bundle) -> tuple[str, str]:
     if split is not None:
         if split not in index.splits:
             raise UnknownNameError("split", split, index.splits)
@@ -133,10 +133,9 @@ def _choose_split(index: ShardIndex, split: str | None) -> tuple[str, str]:
     if "test" in index.splits:
         return "test", "Judged on the test split, which training never looked at."
     if "validation" in index.splits:
-        return "validation", (
-            "Judged on the validation split, because there is no test split. It chose the best "
-            "epoch, so the figures are a little too good."
-        )
+        note = "Judged on the validation split, because there is no test split."
+        chose = " It chose the best epoch, so the figures are a little too good."
+        return "validation", note + chose * (bundle.kind == "keras")
     raise SettingsError(
         "the shards hold neither a test nor a validation split; "
         "`--split train` judges what was learned by heart"

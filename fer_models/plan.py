@@ -84,7 +84,7 @@ def plan_training(shards_dir: Path, settings: TrainSettings) -> TrainPlan:
         raise SettingsError(
             f"{shards_dir}: no samples in the train split; expected some, as `ferdata split` makes"
         )
-    class_weights, weights_note = _choose_class_weights(index, settings.class_weights)
+    class_weights, weights_note = choose_class_weights(index, settings.class_weights)
     precision, precision_note = _choose_precision(settings.precision)
     notes = [weights_note, precision_note]
     if index.num_samples("validation") == 0:
@@ -106,7 +106,7 @@ def plan_training(shards_dir: Path, settings: TrainSettings) -> TrainPlan:
     )
 
 
-def _choose_class_weights(index: ShardIndex, wanted: str) -> tuple[str, str]:
+def choose_class_weights(index: ShardIndex, wanted: str) -> tuple[str, str]:
     """Which class weights, and a sentence on why; warns where they count a balance twice."""
     train = index.counts["train"].values()
     augmented, left_out = (sum(getattr(c, n) for c in train) for n in ("augmented", "left_out"))

@@ -28,7 +28,7 @@ class Predictor:
 
     Args:
         bundle: what it was trained for.
-        network: the `keras.Model`.
+        network: the `keras.Model`, or the `FittedBaseline` of a baseline.
     """
 
     def __init__(self, bundle: Bundle, network: Any) -> None:
@@ -46,6 +46,11 @@ class Predictor:
         bundle_dir = find_bundle(run_or_bundle_dir)
         bundle = read_bundle(bundle_dir)
         return Predictor(bundle, load_network(bundle_dir, bundle))
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers that were learned."""
+        return int(self._network.count_params())
 
     @property
     def image_settings(self) -> ImageSettings:

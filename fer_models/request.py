@@ -13,6 +13,7 @@ from typing import Any
 
 from fer_data.shards.index import read_index
 from fer_models.augmentation import AugmentSettings
+from fer_models.baselines.options import check_options
 from fer_models.presence import check_sizes
 from fer_models.run import newest_run, read_record
 from fer_models.settings import TrainSettings
@@ -65,6 +66,7 @@ def complete_request(
     else:
         base, usual_dir = network_defaults(asked.get("model") or DEFAULT_MODEL), SHARDS_DIR
     changes = {name: value for name, value in asked.items() if value is not None}
+    check_options(changes.get("model") or base.model, changes)
     if "augment" in changes:
         usual = base.augment if base.augment is not None else AugmentSettings()
         changes["augment"] = usual if changes["augment"] else None

@@ -34,6 +34,11 @@ class TrainSettings:
             float32 elsewhere.
         patience: stop after so many epochs without a better one; 0 never stops.
         seed: seed of the first weights, the order, the augmentation and the dropout.
+        weights: of a transfer network: path of a weights file, `""` for ImageNet's by Keras' own
+            download, `"none"` for random ones.
+        components: of a baseline: principal components of the pixels; 0 for the pixels themselves.
+        folds: of a baseline: rounds of cross-validation on the train split; 0 for none.
+        limit: of a baseline: most training samples, of each class its share; 0 for all.
     """
 
     model: str = "cnn4"
@@ -46,14 +51,20 @@ class TrainSettings:
     precision: str = "auto"
     patience: int = 10
     seed: int = 0
+    weights: str = ""
+    components: int = 0
+    folds: int = 0
+    limit: int = 0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be 1 or more; received {getattr(self, name)}")
-        for name in ("patience", "seed"):
+        for name in ("patience", "seed", "components", "folds", "limit"):
             if getattr(self, name) < 0:
                 raise SettingsError(f"{name} must be 0 or more; received {getattr(self, name)}")
+        if self.folds == 1:
+            raise SettingsError("folds must be 2 or more, or 0 for none; received 1")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise SettingsError(f"learning_rate must be above 0; received {self.learning_rate}")
         for name, known in (

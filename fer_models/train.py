@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fer_models.baselines.training import train_baseline
 from fer_models.errors import OtherSettingsError
 from fer_models.events import OnEvent, ignore_event
 from fer_models.plan import TrainPlan, plan_training
@@ -18,6 +19,7 @@ from fer_models.run import (
 from fer_models.session import TrainingRun, TrainReport, build_planned
 from fer_models.settings import TrainSettings, changed_settings
 from fer_models.stream import ShardStream, StreamSettings
+from fer_models.zoo import find_network
 
 _JUDGE_BATCH_SIZE = 256
 
@@ -60,6 +62,8 @@ def train(
         OtherSettingsError: the run to resume had other settings or shards.
         DivergedError: the loss is no longer a number; the best epoch is kept in the bundle.
     """
+    if find_network(settings.model).kind == "sklearn":
+        return _fit_baseline(shards_dir, run_dir, settings, resume=resume)
     plan = plan_training(shards_dir, settings)
     if resume and run_dir is not None:
         _check_same(run_dir, shards_dir, plan)
@@ -81,6 +85,19 @@ def train(
         run_dir = claim_run_dir(run_dir, settings.model)
         write_record(run_dir, _record(shards_dir, plan))
     return TrainingRun(run_dir, plan, network, streams, on_event).train()
+
+
+def _fit_baseline(
+    shards_dir: Path, run_dir: Path | None, settings: TrainSettings, *, resume: bool
+) -> TrainReport:
+    report = train_baseline(shards_dir, run_dir, settings, resume=resume)
+    return TrainReport(
+        run_dir=report.run_dir,
+        stopped="finished",
+        history=(),
+        best_epoch=1,
+        validation=report.validation,
+    )
 
 
 def _check_same(run_dir: Path, shards_dir: Path, plan: TrainPlan) -> None:

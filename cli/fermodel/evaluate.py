@@ -32,10 +32,10 @@ def evaluate(
       fermodel evaluate runs/cnn4-001 --split validation
     """
     from fer_models.run import newest_run
-    from fermodel.quiet import load_keras
+    from fermodel.quiet import load_keras_for
 
     run_dir = run_dir if run_dir is not None else newest_run()
-    load_keras()
+    load_keras_for(run_dir)
     from fer_models.evaluate import evaluate as evaluate_run
 
     out = Output(as_json=as_json)

@@ -24,7 +24,7 @@ def models(as_json: bool) -> None:
     rows = [
         (
             n.name,
-            n.num_parameters,
+            f"{n.num_parameters:,}" if n.num_parameters else "by the samples",
             f"{'x'.join(map(str, n.usual_shape))}, {n.usual_classes} classes",
             n.summary,
         )

@@ -32,11 +32,9 @@ def predict(run_dir: Path, paths: tuple[Path, ...], as_csv: bool, as_json: bool)
     Example:
       fermodel predict runs/cnn4-001 face.jpg more-faces/
     """
-    from fer_models.bundle import find_bundle
-    from fermodel.quiet import load_keras
+    from fermodel.quiet import load_keras_for
 
-    find_bundle(run_dir)
-    load_keras()
+    load_keras_for(run_dir)
     from fer_models.predict import predict_files
 
     out = Output(as_json=as_json)

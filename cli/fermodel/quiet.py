@@ -6,6 +6,20 @@ import os
 import sys
 import tempfile
 import warnings
+from pathlib import Path
+
+
+def load_keras_for(run_dir: Path) -> None:
+    """Imports Keras if the bundle of a run needs it; a baseline does not.
+
+    Raises:
+        MissingBundleError: the run has none.
+        DamagedBundleError: it cannot be read.
+    """
+    from fer_models.bundle import find_bundle, read_bundle
+
+    if read_bundle(find_bundle(run_dir)).keras_version:
+        load_keras()
 
 
 def load_keras() -> None:

@@ -52,6 +52,13 @@ _WHY = {
     help="Of the shards before or after balancing.  [default: auto]",
 )
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Of the sums.  [default: auto]")
+@click.option(
+    "--components",
+    type=int,
+    help="Principal components that a baseline is fitted on; 0: the pixels.  [default: its own]",
+)
+@click.option("--folds", type=int, help="Judge a baseline by cross-validation on the train split.")
+@click.option("--limit", type=int, help="Fit a baseline on so many training samples.")
 @click.option("--resume", is_flag=True, help="Go on with the run (without --run: the newest).")
 @json_option
 @dry_run_option
@@ -65,19 +72,25 @@ def train(
 ) -> None:
     """Train a network on the shards in the folder SHARDS (default: ./shards).
 
-    Writes a run folder with the trained network, its history and its checkpoints.
+    Writes a run folder with the trained network, its history and its checkpoints. Baselines
+    (logreg, mlp, random-forest, svm, resnet50-svm) are fitted by scikit-learn on standardised
+    pixels through principal components.
 
     \b
     Example:
       fermodel train shards/
       fermodel train shards/ --epochs 20 --run runs/first
+      fermodel train shards/ --model mlp --components 100 --folds 5
       fermodel train --resume
     """
     from fer_models.request import complete_request
+    from fermodel.baseline import is_baseline, run_baseline
     from fermodel.progress import TrainProgress
     from fermodel.quiet import load_keras
 
     asked = complete_request(shards_dir, run_dir, choices, resume=resume)
+    if is_baseline(asked):
+        return run_baseline(asked, as_json=as_json, dry_run=dry_run)
     load_keras()
     if dry_run:
         return _show_plan(Output(as_json=as_json), asked)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fer_data.shards.index import ShardIndex
 from fer_data.shards.reader import Samples
+from fer_models.baselines.options import option, taken_fields
 from fer_models.bundle import Bundle
 from fer_models.metrics import Metrics
 from fer_models.report.curves import learning_charts
@@ -142,7 +143,10 @@ def _balance(index: ShardIndex) -> list[dict[str, Any]]:
 
 def _settings(content: ReportContent) -> list[tuple[str, str]]:
     record, bundle = content.record, content.bundle
-    asked = record.settings.to_json() | {
+    asked = record.settings.to_json()
+    if bundle.kind == "sklearn":
+        asked = {name: asked[name] for name in taken_fields(record.settings.model)}
+    asked |= {
         "class_weights": record.class_weights,
         "precision": record.precision,
     }
@@ -152,12 +156,19 @@ def _settings(content: ReportContent) -> list[tuple[str, str]]:
         ("images", f"{'x'.join(map(str, bundle.image_shape))}, {bundle.color}"),
         ("shards", str(record.shards_dir)),
         ("fingerprint of their index", record.index_sha256[:16]),
-        ("trained with", f"ferkit {record.ferkit_version}, Keras {bundle.keras_version}"),
+        ("trained with", f"ferkit {record.ferkit_version}, {_library(bundle)}"),
     ]
 
 
 def _commands(content: ReportContent) -> list[str]:
     settings = content.record.settings
+    evaluate = f"fermodel evaluate {content.run_dir} {content.shards_dir} --split {content.split}"
+    if content.bundle.kind == "sklearn":
+        asked = settings.to_json()
+        options = [
+            f"{option(name)} {asked[name]}" for name in taken_fields(settings.model) if asked[name]
+        ]
+        return [f"fermodel train {content.record.shards_dir} {' '.join(options)}", evaluate]
     return [
         f"fermodel train {content.record.shards_dir} --model {settings.model} "
         f"--epochs {settings.epochs} --batch-size {settings.batch_size} "
@@ -165,8 +176,14 @@ def _commands(content: ReportContent) -> list[str]:
         f"--{'no-' if settings.augment is None else ''}augment "
         f"--class-weights {settings.class_weights} --precision {settings.precision} "
         f"--patience {settings.patience} --seed {settings.seed}",
-        f"fermodel evaluate {content.run_dir} {content.shards_dir} --split {content.split}",
+        evaluate,
     ]
+
+
+def _library(bundle: Bundle) -> str:
+    if bundle.kind == "sklearn":
+        return f"scikit-learn {bundle.sklearn_version}"
+    return f"Keras {bundle.keras_version}"
 
 
 def _percent(value: float) -> str:

@@ -25,6 +25,7 @@ class Network:
         num_parameters: parameters at `usual_shape` and `usual_classes` classes.
         usual_classes: number of classes it was published with.
         min_side: smallest height and width it can take.
+        kind: `"keras"`, or `"sklearn"` for a baseline.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Network:
     usual_classes: int
     num_parameters: int
     min_side: int
+    kind: str = "keras"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,16 @@ NETWORKS: dict[str, Network] = {
 }
 
 
+def _add_baselines() -> None:
+    """Puts the baselines into the table; their file needs `Network`, so it comes last."""
+    from fer_models.baselines.table import BASELINES
+
+    NETWORKS.update(BASELINES)
+
+
+_add_baselines()
+
+
 def find_network(name: str) -> Network:
     """The network of this name.
 
@@ -98,9 +110,11 @@ def build_network(name: str, spec: NetworkSpec) -> Any:
 
     Raises:
         UnknownNameError: there is no network of this name.
-        SettingsError: the images are too small for it.
+        SettingsError: the images are too small for it, or it is a baseline.
     """
     network = find_network(name)
+    if network.kind == "sklearn":
+        raise SettingsError(f"{name} is a baseline: it is fitted on shards, not built")
     if min(spec.image_shape[:2]) < network.min_side:
         raise SettingsError(
             f"{name} needs images of {network.min_side}x{network.min_side} or more; "

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from fer_data.shards.index import ClassCount, read_index
-from fer_models.plan import _choose_class_weights
+from fer_models.plan import choose_class_weights
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_class_weights_are_never_stacked_on_a_balance_in_silence(
     counts = {n: ClassCount(**{"original": 9, "augmented": 0, **count}) for n in ("a", "b", "c")}
     lineage = {"balance": {"settings": {"method": method}}}
     index = dataclasses.replace(read_index(folder), counts={"train": counts}, lineage=lineage)
-    weights, note = _choose_class_weights(index, wanted)
+    weights, note = choose_class_weights(index, wanted)
     assert weights == said.split(",")[0]
     assert f"lass weights{'' if 'twice' in said else ':'} {said}" in note
     assert ("balanced twice" in caplog.text) == ("balanced twice" in said)

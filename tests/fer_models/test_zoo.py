@@ -10,6 +10,8 @@ import pytest
 from fer_data.errors import SettingsError, UnknownNameError
 from fer_models.zoo import NETWORKS, NetworkSpec, build_network, find_network, network_defaults
 
+BUILT = [name for name, network in NETWORKS.items() if network.kind == "keras"]
+
 
 def spec_of(network, **changes):
     channels = network.usual_shape[2]
@@ -24,7 +26,7 @@ def spec_of(network, **changes):
     )
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", BUILT)
 def test_parameter_count_is_the_published_one(name):
     network = NETWORKS[name]
     assert build_network(name, spec_of(network)).count_params() == network.num_parameters
@@ -36,7 +38,7 @@ def test_cnn4_has_594888_parameters_at_48x48x3_and_8_classes():
     assert network.num_parameters == 594_888
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", BUILT)
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_raw_pixels_become_probabilities(name, precision):
     network = NETWORKS[name]
@@ -48,7 +50,7 @@ def test_raw_pixels_become_probabilities(name, precision):
     assert {w.dtype for w in built.weights} == {"float32"}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", BUILT)
 def test_the_smallest_image_fits_and_a_smaller_one_is_refused(name):
     network = NETWORKS[name]
     channels, side = network.usual_shape[2], network.min_side
@@ -73,3 +75,10 @@ def test_defaults_are_of_their_network(name):
 def test_an_unknown_network_is_told_with_the_nearest():
     with pytest.raises(UnknownNameError, match=r'unknown network "cn4".*Did you mean "cnn4"'):
         find_network("cn4")
+
+
+def test_a_baseline_is_listed_and_not_built():
+    for name in ("logreg", "mlp", "random-forest", "svm", "resnet50-svm"):
+        assert NETWORKS[name].kind == "sklearn"
+        with pytest.raises(SettingsError, match=f"{name} is a baseline"):
+            build_network(name, spec_of(NETWORKS[name]))
