@@ -13,6 +13,7 @@ from fercli.program import LazyGroup, run_program
 COMMANDS = {
     "train": ("fermodel.train:train", "Train a network on shards."),
     "evaluate": ("fermodel.evaluate:evaluate", "Judge a trained network, and write its report."),
+    "compare": ("fermodel.compare:compare", "Train several networks alike, and compare them."),
     "predict": ("fermodel.predict:predict", "Name the expression on picture files."),
     "models": ("fermodel.models:models", "List the networks."),
 }

@@ -29,7 +29,7 @@ def draw_confusion(metrics: Metrics) -> bytes:
     counts = np.array(metrics.confusion)
     rates = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 1.6 + 0.82 * len(names)
-    figure = _new_figure(side + 0.6, side)
+    figure = new_figure(side + 0.6, side)
     axes = figure.add_subplot()
     axes.imshow(rates, cmap=_SHADES, vmin=0, vmax=1)
     for row, column in np.ndindex(rates.shape):
@@ -51,13 +51,13 @@ def draw_confusion(metrics: Metrics) -> bytes:
     axes.spines[:].set_visible(False)
     axes.set_xlabel("predicted", color=MUTED)
     axes.set_ylabel("true", color=MUTED)
-    _title(axes, f"Confusion matrix: macro-F1 {metrics.macro_f1:.3f}")
-    return _to_png(figure)
+    title_axes(axes, f"Confusion matrix: macro-F1 {metrics.macro_f1:.3f}")
+    return to_png(figure)
 
 
 def draw_curves(history: Sequence[HistoryRow], best_epoch: int) -> bytes:
     """Loss, accuracy and macro-F1 by epoch as PNG, the best epoch marked."""
-    figure = _new_figure(9.2, 3.8)
+    figure = new_figure(9.2, 3.8)
     panels = {
         "Loss": (("loss", "training", MUTED), ("validation_loss", "validation", ACCENT)),
         "Accuracy and macro-F1": (
@@ -91,24 +91,27 @@ def draw_curves(history: Sequence[HistoryRow], best_epoch: int) -> bytes:
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.set_xlabel("epoch", color=MUTED, fontsize=9)
         axes.legend(frameon=False, fontsize=8, labelcolor=INK)
-        _title(axes, title)
-    return _to_png(figure)
+        title_axes(axes, title)
+    return to_png(figure)
 
 
 _CENTER: dict[str, Any] = {"ha": "center", "va": "center"}
 
 
-def _new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches."""
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
 
-def _title(axes: Any, text: str) -> None:
+def title_axes(axes: Any, text: str) -> None:
+    """Writes the title above the axes, at the left."""
     axes.set_title(text, loc="left", color=INK, fontsize=11, fontweight="bold", pad=10)
 
 
-def _to_png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
+    """The figure as PNG."""
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()

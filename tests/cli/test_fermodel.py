@@ -18,15 +18,16 @@ from fer_data.shards.npz import encode_npz
 CLASS_NAMES = ("anger", "happiness", "neutral")
 
 
-def fermodel(*arguments, cwd=None):
-    """Runs the program as a user does."""
+def fermodel(*arguments, cwd=None, first=None):
+    """Runs the program as a user does; modules are looked for in `first` first."""
+    paths = os.pathsep.join(filter(None, [str(first or ""), os.environ.get("PYTHONPATH", "")]))
     return subprocess.run(
         [sys.executable, "-m", "fermodel", *map(str, arguments)],
         cwd=cwd,
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"COLUMNS": "120"},
+        env=os.environ | {"COLUMNS": "120", "PYTHONPATH": paths},
     )
 
 
@@ -180,3 +181,47 @@ def test_wrong_usage_exits_with_2(home):
     done = fermodel("train", "--class-weights", "some", cwd=home)
     assert done.returncode == 2
     assert "'some' is not one of" in done.stderr
+
+
+def test_a_baseline_is_trained_judged_and_used_without_tensorflow(home):
+    hidden = home / "hidden"
+    (hidden / "tensorflow").mkdir(parents=True, exist_ok=True)
+    (hidden / "tensorflow" / "__init__.py").write_text("raise ImportError('not for baselines')")
+    options = ("--model", "logreg", "--components", "5", "--folds", "2")
+    done = fermodel("train", "shards", *options, "--run", "lr", cwd=home, first=hidden)
+    assert done.returncode == 0, done.stderr
+    assert "Fold 2 of 2" in done.stderr
+    assert "Cross-validation on the train split" in done.stdout
+    assert "validation accuracy" in done.stdout
+    done = fermodel("evaluate", "lr", cwd=home, first=hidden)
+    assert done.returncode == 0, done.stderr
+    assert (home / "lr" / "report.html").is_file()
+    cv2.imwrite(str(home / "face.png"), np.full((60, 60), 150, np.uint8))
+    done = fermodel("predict", "lr", "face.png", "--json", cwd=home, first=hidden)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["predictions"][0]["class_name"] in CLASS_NAMES
+    done = fermodel("compare", "--models", "logreg,svm", "--limit", "60", cwd=home, first=hidden)
+    assert done.returncode == 0, done.stderr
+    assert "macro-F1" in done.stdout
+    again = fermodel("compare", "--models", "logreg,svm", "--limit", "60", "--json", cwd=home)
+    assert "Taken up: svm, seed 0" in again.stderr
+    assert [row["name"] for row in json.loads(again.stdout)["rows"]] == ["logreg", "svm"]
+    assert (home / "comparison" / "comparison.html").is_file()
+
+
+def test_what_a_baseline_cannot_be_told_is_said_in_one_line(home):
+    done = fermodel("train", "shards", "--model", "svm", "--batch-size", "8", cwd=home)
+    assert_one_clear_line(
+        done, "svm is a baseline and has no --batch-size; it takes --seed", code=2
+    )
+    done = fermodel("train", "shards", "--model", "cnn4", "--folds", "3", cwd=home)
+    assert_one_clear_line(
+        done, "cnn4 is a network and has no --folds; `ferdata split --folds`", code=2
+    )
+    done = fermodel("train", "shards", "--model", "svm", "--folds", "70", cwd=home)
+    assert done.returncode == 2
+    assert "fewer than 70 folds; ask for fewer --folds" in done.stderr.splitlines()[-1]
+    done = fermodel("compare", "--models", "cn4", cwd=home)
+    assert_one_clear_line(done, 'unknown network "cn4"', 'Did you mean "cnn4"', code=2)
+    done = fermodel("train", "shards", "--model", "svm", "--dry-run", "--json", cwd=home)
+    assert json.loads(done.stdout)["components"] == 100

@@ -1,0 +1,142 @@
+"""`fermodel compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fercli.options import json_option
+from fercli.output import Output
+
+if TYPE_CHECKING:
+    from fer_models.comparison import Comparison
+    from fer_models.intervals import Interval
+
+_DEFAULT_OUT = Path("comparison")
+
+
+@click.command()
+@click.argument("places", metavar="[SHARDS | RUN...]", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--models", help="Networks and baselines, with commas; the first is compared with.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Trainings of each."
+)
+@click.option("--epochs", type=int, help="Of every network.  [default: each one's own]")
+@click.option("--limit", type=int, help="Training samples of every baseline.  [default: all]")
+@click.option(
+    "--split", default="validation", show_default=True, help="Split to judge on; test: once."
+)
+@click.option(
+    "--out",
+    "out_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_DEFAULT_OUT,
+    show_default=True,
+    help="Folder of runs and results; what is finished there is taken up.",
+)
+@json_option
+def compare(
+    places: tuple[Path, ...],
+    models: str | None,
+    seeds: int,
+    epochs: int | None,
+    limit: int | None,
+    split: str,
+    out_dir: Path,
+    as_json: bool,
+) -> None:
+    """Train --models on SHARDS (default: ./shards) and compare them; or compare finished RUNs.
+
+    The same splits for all, 95% intervals, and the difference of each to the first. The same
+    command goes on after a kill.
+
+    \b
+    Example:
+      fermodel compare shards/ --models cnn4,logreg,mlp --seeds 3
+      fermodel compare runs/cnn4-001 runs/svm-001
+    """
+    from fer_models.comparison import write_comparison
+
+    out = Output(as_json=as_json)
+    if models is None:
+        comparison = _compare_runs(places, split)
+    else:
+        changes = {"epochs": epochs, "limit": limit}
+        asked = tuple((name, value) for name, value in changes.items() if value is not None)
+        names = tuple(name.strip() for name in models.split(",") if name.strip())
+        comparison = _compare_models(places, names, (seeds, split, asked), out_dir)
+    _show(out, comparison, write_comparison(out_dir, comparison))
+
+
+def _compare_runs(places: tuple[Path, ...], split: str) -> Comparison:
+    from fermodel.quiet import load_keras_for
+
+    if len(places) < 2:
+        raise click.UsageError("name networks with --models, or two runs or more")
+    for run_dir in places:
+        load_keras_for(run_dir)
+    from fer_models.compare import compare_runs
+
+    return compare_runs(places, split, _say)
+
+
+def _compare_models(
+    places: tuple[Path, ...],
+    names: tuple[str, ...],
+    options: tuple[int, str, tuple[tuple[str, int], ...]],
+    out_dir: Path,
+) -> Comparison:
+    from fer_models.compare import compare_models
+    from fer_models.compare_settings import CompareSettings
+    from fer_models.zoo import find_network
+    from fermodel.progress import TrainProgress
+    from fermodel.quiet import load_keras
+
+    if len(places) > 1:
+        raise click.UsageError("with --models, name one folder of shards")
+    seeds, split, changes = options
+    settings = CompareSettings(models=names, num_seeds=seeds, split=split, changes=changes)
+    if any(find_network(n).kind == "keras" or n == "resnet50-svm" for n in names):
+        load_keras()
+    shards_dir = places[0] if places else Path("shards")
+    with TrainProgress() as progress:
+        return compare_models(shards_dir, out_dir, settings, _say, progress)
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+def _show(out: Output, comparison: Comparison, written: tuple[Path, ...]) -> None:
+    from fer_models.comparison import TITLES
+
+    rows = [
+        (
+            row.name,
+            len(row.seeds),
+            *(_cell(row.figures[metric]) for metric in TITLES),
+            _cell(row.differences.get("macro_f1"), "+.3f"),
+            f"{row.seconds:,.0f}",
+            f"{row.num_parameters:,}",
+        )
+        for row in comparison.rows
+    ]
+    head = ("model", "seeds", "accuracy", "balanced", "macro-F1", "to the first", "s", "parameters")
+    title = f"{comparison.dataset}, {comparison.split}: {comparison.num_samples:,} samples"
+    out.table(title, head, rows)
+    for note in comparison.notes:
+        out.note(note)
+    out.note("±: half of the 95% interval; ?: the interval of the difference holds 0.")
+    out.note(f"Wrote {written[0]} and {len(written) - 1} files beside it")
+    out.note(f"Next:  open {written[0]}")
+    out.result(comparison.to_json())
+
+
+def _cell(found: Interval | None, form: str = ".3f") -> str:
+    """A figure and half its 95% interval; "?" where a difference may be chance."""
+    if found is None:
+        return ""
+    half = f"{(found.high - found.low) / 2:.3f}".removeprefix("0")
+    return f"{found.value:{form}} ±{half}" + "?" * ("+" in form and not found.excludes_zero)
