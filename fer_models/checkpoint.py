@@ -22,6 +22,7 @@ from fer_models.errors import DamagedRunError
 from fer_models.run import HistoryRow
 
 CHECKPOINTS_DIR = "checkpoints"
+LAST_NAME = "last.npz"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,11 @@ def random_generators(learner: Any) -> list[Any]:
     """The variables that hold the states of a learner's random generators, those of dropout."""
     weights = {id(variable) for variable in learner.weights}
     return [v for v in learner.variables if id(v) not in weights and v.shape == (2,)]
+
+
+def has_checkpoint(run_dir: Path) -> bool:
+    """Whether a run was saved before, so that it goes on from there."""
+    return (run_dir / CHECKPOINTS_DIR / LAST_NAME).exists()
 
 
 def take_checkpoint(

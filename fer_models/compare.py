@@ -33,7 +33,7 @@ from fer_models.events import OnEvent, ignore_event
 from fer_models.predict import Predictor
 from fer_models.run import SETTINGS_NAME, fingerprint_index, read_history, read_record
 from fer_models.settings import TrainSettings
-from fer_models.zoo import find_network
+from fer_models.zoo import is_baseline
 
 #: Told how it goes on, a sentence at a time.
 Say = Callable[[str], None]
@@ -146,7 +146,7 @@ def judge_run(run_dir: Path, samples: Samples) -> Judged:
 def _train(shards_dir: Path, run_dir: Path, settings: TrainSettings, on_event: OnEvent) -> None:
     resume = (run_dir / SETTINGS_NAME).exists()
     try:
-        if find_network(settings.model).kind == "sklearn":
+        if is_baseline(settings.model):
             from fer_models.baselines.training import train_baseline
 
             train_baseline(shards_dir, run_dir, settings, resume=resume)

@@ -9,7 +9,7 @@ from typing import Any
 from fer_data.errors import SettingsError, UnknownNameError
 from fer_models.baselines.options import COMMON, OWN
 from fer_models.settings import TrainSettings
-from fer_models.zoo import find_network, network_defaults
+from fer_models.zoo import is_baseline, network_defaults
 
 SPLITS = ("validation", "test")  # that can be judged on
 
@@ -37,7 +37,7 @@ class CompareSettings:
                 f"expected names of different networks; received {', '.join(self.models) or 'none'}"
             )
         for name in self.models:
-            find_network(name)
+            network_defaults(name)
         if self.num_seeds < 1:
             raise SettingsError(f"seeds must be 1 or more; received {self.num_seeds}")
         if self.split not in SPLITS:
@@ -46,7 +46,7 @@ class CompareSettings:
     def train_settings(self, model: str, seed: int) -> TrainSettings:
         """What one run is trained with."""
         changes = dict(self.changes)
-        if find_network(model).kind == "sklearn":
+        if is_baseline(model):
             # `epochs` is meant for networks: a baseline's passes are no epochs of theirs
             changes = {n: v for n, v in changes.items() if n in COMMON}
         else:

@@ -11,6 +11,7 @@ FerModelError
 ├── MissingWeightsError(FileNotFoundError)       published weights are not there
 ├── MissingLibraryError(ImportError)             a library that is needed is not installed
 ├── DivergedError(ArithmeticError)               the loss is no longer a number
+├── MissingWeightsError(FileNotFoundError)       the first weights of a network are not there
 └── MissingPicturesError(FileNotFoundError)      there is nothing to predict on
 
 Errors about shards, names and settings are those of `fer_data.errors`.
@@ -51,16 +52,16 @@ class DamagedBundleError(BundleError, ValueError):
     """A bundle cannot be read."""
 
 
-class MissingWeightsError(FerModelError, FileNotFoundError):
-    """Published weights are not there, or cannot be downloaded."""
-
-
 class MissingLibraryError(FerModelError, ImportError):
     """A library that is needed is not installed."""
 
 
 class DivergedError(FerModelError, ArithmeticError):
     """The loss is no longer a number."""
+
+
+class MissingWeightsError(FerModelError, FileNotFoundError):
+    """The first weights of a network are not there, or cannot be downloaded."""
 
 
 class MissingPicturesError(FerModelError, FileNotFoundError):

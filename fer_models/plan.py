@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fer_data.errors import SettingsError
 from fer_data.shards.index import ShardIndex, read_index
 from fer_models.settings import TrainSettings
-from fer_models.zoo import find_network
+from fer_models.zoo import check_model
 
 _log = logging.getLogger(__name__)
 
@@ -73,12 +73,13 @@ def plan_training(shards_dir: Path, settings: TrainSettings) -> TrainPlan:
     """What `train` would do with these shards and settings; nothing is written.
 
     Raises:
-        UnknownNameError: there is no such network.
+        UnknownNameError: there is no such network or preset.
+        SettingsError: the network takes no preset or weights.
         MissingShardsError: there are no shards at this place.
         DamagedShardError: the index cannot be read.
         SettingsError: the shards hold nothing to train on.
     """
-    find_network(settings.model)
+    check_model(settings)
     index = read_index(shards_dir)
     if index.num_samples("train") == 0:
         raise SettingsError(

@@ -17,7 +17,13 @@ from fer_models.baselines.options import check_options
 from fer_models.presence import check_sizes
 from fer_models.run import newest_run, read_record
 from fer_models.settings import TrainSettings
-from fer_models.zoo import network_defaults
+from fer_models.zoo import (
+    check_model,
+    check_weights_file,
+    is_own,
+    network_defaults,
+    resolve_own,
+)
 
 SHARDS_DIR = Path("shards")
 DEFAULT_MODEL = "cnn4"
@@ -53,8 +59,9 @@ def complete_request(
         resume: whether a run is to be gone on with.
 
     Raises:
-        UnknownNameError: there is no such network.
-        SettingsError: a value is out of range.
+        UnknownNameError: there is no such network or preset.
+        SettingsError: a value is out of range, or a file of the user's own cannot be used.
+        MissingWeightsError: there is no such file of weights.
         MissingRunError: there is no run to go on with.
         MissingShardsError: there are no shards.
         DamagedShardError: the index cannot be read, or a shard is missing or cut short.
@@ -64,13 +71,28 @@ def complete_request(
         record = read_record(run_dir)
         base, usual_dir = record.settings, record.shards_dir
     else:
-        base, usual_dir = network_defaults(asked.get("model") or DEFAULT_MODEL), SHARDS_DIR
+        model, preset = asked.get("model") or DEFAULT_MODEL, asked.get("preset") or ""
+        base, usual_dir = network_defaults(model, preset), SHARDS_DIR
     changes = {name: value for name, value in asked.items() if value is not None}
     check_options(changes.get("model") or base.model, changes)
+    changes |= _absolute_files(changes)
     if "augment" in changes:
         usual = base.augment if base.augment is not None else AugmentSettings()
         changes["augment"] = usual if changes["augment"] else None
     settings = dataclasses.replace(base, **changes)
+    check_model(settings)
+    if not resume:
+        check_weights_file(settings)
     shards_dir = shards_dir if shards_dir is not None else usual_dir
     check_sizes(shards_dir, read_index(shards_dir).shards)
     return TrainRequest(shards_dir=shards_dir, run_dir=run_dir, settings=settings, resume=resume)
+
+
+def _absolute_files(asked: Mapping[str, Any]) -> dict[str, str]:
+    """What was asked for by a relative path, so that a run is resumed from any folder."""
+    files: dict[str, str] = {}
+    if "model" in asked and is_own(asked["model"]):
+        files["model"] = resolve_own(asked["model"])
+    if asked.get("weights", "none") != "none":
+        files["weights"] = str(Path(asked["weights"]).resolve())
+    return files

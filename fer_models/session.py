@@ -14,6 +14,7 @@ import keras
 from fer_models.bundle import write_bundle
 from fer_models.checkpoint import (
     CHECKPOINTS_DIR,
+    LAST_NAME,
     Checkpoint,
     EpochProgress,
     read_checkpoint,
@@ -58,8 +59,14 @@ class TrainReport:
         return dataclasses.asdict(self) | {"run_dir": str(self.run_dir)}
 
 
-def build_planned(plan: TrainPlan, precision: str) -> Any:
-    """The network of a plan, with the first weights of its seed."""
+def build_planned(plan: TrainPlan, precision: str, *, blank: bool = False) -> Any:
+    """The network of a plan, with the first weights of its seed.
+
+    Args:
+        plan: of the run.
+        precision: Keras dtype policy.
+        blank: leave the weights of a file or a download out, because others follow.
+    """
     keras.utils.set_random_seed(plan.settings.seed)
     return build_network(
         plan.settings.model,
@@ -69,6 +76,8 @@ def build_planned(plan: TrainPlan, precision: str) -> Any:
             pixel_mean=plan.index.pixel_mean,
             pixel_std=plan.index.pixel_std,
             precision=precision,
+            preset=plan.settings.preset,
+            weights="none" if blank else plan.settings.weights,
         ),
     )
 
@@ -109,7 +118,7 @@ class TrainingRun:
         self._on_event = on_event
         self._history: tuple[HistoryRow, ...] = ()
         self._progress = EpochProgress()
-        self._last_path = run_dir / CHECKPOINTS_DIR / "last.npz"
+        self._last_path = run_dir / CHECKPOINTS_DIR / LAST_NAME
         self._best_path = run_dir / CHECKPOINTS_DIR / "best.npz"
 
     def train(self) -> TrainReport:
@@ -234,7 +243,7 @@ class TrainingRun:
         )
 
     def _write_bundle(self, best: Checkpoint) -> Metrics | None:
-        network = build_planned(self._plan, "float32")
+        network = build_planned(self._plan, "float32", blank=True)
         network.set_weights(best.weights)
         write_bundle(
             self._dir,

@@ -21,7 +21,10 @@ class TrainSettings:
     """What a network is trained with; each network's file has defaults of its own.
 
     Attributes:
-        model: name of the network, one of `fer_models.zoo.NETWORKS`.
+        model: name of the network, one of `fer_models.zoo.NETWORKS`, or `path.py:function`.
+        preset: named variant of the network; `""` is the usual one.
+        weights: what a transfer network starts from: path of a weights file, `""` for Keras' own
+            download of ImageNet weights, `"none"` for random ones.
         epochs: at most so many passes over the training samples.
         batch_size: samples a step.
         learning_rate: Adam's, at the start.
@@ -34,14 +37,14 @@ class TrainSettings:
             float32 elsewhere.
         patience: stop after so many epochs without a better one; 0 never stops.
         seed: seed of the first weights, the order, the augmentation and the dropout.
-        weights: of a transfer network: path of a weights file, `""` for ImageNet's by Keras' own
-            download, `"none"` for random ones.
         components: of a baseline: principal components of the pixels; 0 for the pixels themselves.
         folds: of a baseline: rounds of cross-validation on the train split; 0 for none.
         limit: of a baseline: most training samples, of each class its share; 0 for all.
     """
 
     model: str = "cnn4"
+    preset: str = ""
+    weights: str = ""
     epochs: int = 40
     batch_size: int = 64
     learning_rate: float = 1e-3
@@ -51,7 +54,6 @@ class TrainSettings:
     precision: str = "auto"
     patience: int = 10
     seed: int = 0
-    weights: str = ""
     components: int = 0
     folds: int = 0
     limit: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fer_models.baselines.training import train_baseline
+from fer_models.checkpoint import has_checkpoint
 from fer_models.errors import OtherSettingsError
 from fer_models.events import OnEvent, ignore_event
 from fer_models.plan import TrainPlan, plan_training
@@ -19,7 +20,7 @@ from fer_models.run import (
 from fer_models.session import TrainingRun, TrainReport, build_planned
 from fer_models.settings import TrainSettings, changed_settings
 from fer_models.stream import ShardStream, StreamSettings
-from fer_models.zoo import find_network
+from fer_models.zoo import is_baseline, model_title
 
 _JUDGE_BATCH_SIZE = 256
 
@@ -55,14 +56,15 @@ def train(
         resume: go on with the run in `run_dir`.
 
     Raises:
-        UnknownNameError: there is no such network.
+        UnknownNameError: there is no such network or preset.
+        MissingWeightsError: its first weights are not there, or cannot be downloaded.
         MissingShardsError: there are no shards at this place.
         DamagedShardError: a shard is not what the index says.
         MissingRunError: there is nothing to resume.
         OtherSettingsError: the run to resume had other settings or shards.
         DivergedError: the loss is no longer a number; the best epoch is kept in the bundle.
     """
-    if find_network(settings.model).kind == "sklearn":
+    if is_baseline(settings.model):
         return _fit_baseline(shards_dir, run_dir, settings, resume=resume)
     plan = plan_training(shards_dir, settings)
     if resume and run_dir is not None:
@@ -80,9 +82,10 @@ def train(
         for split in ("train", "validation")
         if plan.index.num_samples(split)
     }
-    network = build_planned(plan, plan.precision)
+    goes_on = resume and run_dir is not None and has_checkpoint(run_dir)
+    network = build_planned(plan, plan.precision, blank=goes_on)
     if not resume or run_dir is None:
-        run_dir = claim_run_dir(run_dir, settings.model)
+        run_dir = claim_run_dir(run_dir, model_title(settings.model))
         write_record(run_dir, _record(shards_dir, plan))
     return TrainingRun(run_dir, plan, network, streams, on_event).train()
 

@@ -8,18 +8,12 @@ import click
 
 from fer_models.baselines.plan import plan_baseline
 from fer_models.baselines.training import BaselineReport, train_baseline
-from fer_models.zoo import find_network
 from fercli.output import Output
 
 if TYPE_CHECKING:
     from fer_models.request import TrainRequest
 
 _SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss")
-
-
-def is_baseline(asked: TrainRequest) -> bool:
-    """Whether scikit-learn fits what was asked for."""
-    return find_network(asked.settings.model).kind == "sklearn"
 
 
 def run_baseline(asked: TrainRequest, *, as_json: bool, dry_run: bool) -> None:

@@ -90,7 +90,7 @@ def _compare_models(
 ) -> Comparison:
     from fer_models.compare import compare_models
     from fer_models.compare_settings import CompareSettings
-    from fer_models.zoo import find_network
+    from fer_models.zoo import is_baseline
     from fermodel.progress import TrainProgress
     from fermodel.quiet import load_keras
 
@@ -98,7 +98,7 @@ def _compare_models(
         raise click.UsageError("with --models, name one folder of shards")
     seeds, split, changes = options
     settings = CompareSettings(models=names, num_seeds=seeds, split=split, changes=changes)
-    if any(find_network(n).kind == "keras" or n == "resnet50-svm" for n in names):
+    if any(not is_baseline(n) or n == "resnet50-svm" for n in names):
         load_keras()
     shards_dir = places[0] if places else Path("shards")
     with TrainProgress() as progress:

@@ -3,33 +3,78 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import click
 
-from fer_models.zoo import NETWORKS
+from fer_models.zoo import NETWORKS, Network, find_network, network_presets
 from fercli.options import json_option
 from fercli.output import Output
 
 
 @click.command()
+@click.argument("name", required=False)
 @json_option
-def models(as_json: bool) -> None:
-    """List the networks that `fermodel train --model` knows.
+def models(name: str | None, as_json: bool) -> None:
+    """List the networks that `fermodel train --model` knows, or show the one called NAME.
 
     \b
     Example:
       fermodel models
+      fermodel models cnn4-sched
     """
     out = Output(as_json=as_json)
+    if name is None:
+        _list_networks(out)
+    else:
+        _show_network(out, find_network(name))
+
+
+def _list_networks(out: Output) -> None:
     rows = [
         (
             n.name,
-            f"{n.num_parameters:,}" if n.num_parameters else "by the samples",
-            f"{'x'.join(map(str, n.usual_shape))}, {n.usual_classes} classes",
-            n.summary,
+            _describe_input(n),
+            n.num_parameters or "by the samples",
+            f"{n.summary} ({n.source})",
+            _presets(n),
         )
         for n in NETWORKS.values()
     ]
-    out.table("Networks", ("name", "parameters", "at", "what it is"), rows)
-    out.note("Next:  fermodel train shards --model NAME")
+    out.table("Networks", ("name", "input", "parameters", "what it is", "presets"), rows)
+    out.note("Next:  fermodel models NAME, or  fermodel train shards --model NAME")
     out.result({name: dataclasses.asdict(network) for name, network in NETWORKS.items()})
+
+
+def _show_network(out: Output, network: Network) -> None:
+    about = [
+        ("what it is", network.summary),
+        ("source", network.source),
+        ("input", f"{_describe_input(network)}; at least {network.min_side}x{network.min_side}"),
+        ("parameters", f"{network.num_parameters:,}"),
+        *((f"preset {p.name}", f"{p.summary}; {p.num_parameters:,}") for p in network.presets),
+    ]
+    out.table(network.name, ("", "value"), about)
+    presets = {name: settings.to_json() for name, settings in network_presets(network.name).items()}
+    fields = [f for f in next(iter(presets.values())) if f not in {"model", "preset", "weights"}]
+    rows = [(f.replace("_", " "), *(_describe(p[f]) for p in presets.values())) for f in fields]
+    out.table("Settings", ("setting", *(name or "value" for name in presets)), rows)
+    options = f" --preset {network.presets[-1].name}" if network.presets else ""
+    out.note(f"Next:  fermodel train shards --model {network.name}{options}")
+    out.result(dataclasses.asdict(network) | {"settings": presets})
+
+
+def _describe_input(network: Network) -> str:
+    return f"{'x'.join(map(str, network.usual_shape))}, {network.usual_classes} classes"
+
+
+def _presets(network: Network) -> str:
+    return ", ".join(preset.name for preset in network.presets)
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_describe(part)}" for name, part in value.items())
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

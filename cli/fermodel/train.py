@@ -26,7 +26,15 @@ _WHY = {
 
 @click.command()
 @click.argument("shards_dir", metavar="[SHARDS]", required=False, type=click.Path(path_type=Path))
-@click.option("--model", help="Network; `fermodel models` lists them.  [default: cnn4]")
+@click.option(
+    "--model", help="Network; `fermodel models` lists them; or FILE.py:FUNCTION.  [default: cnn4]"
+)
+@click.option("--preset", help="Variant of the network; `fermodel models NAME` lists them.")
+@click.option(
+    "--weights",
+    metavar="FILE",
+    help="What a transfer network starts from; `none` is random.  [default: ImageNet, downloaded]",
+)
 @click.option("--epochs", type=int, help="At most so many.  [default: the network's]")
 @click.option("--batch-size", type=int, help="Samples a step.  [default: the network's]")
 @click.option("--lr", "learning_rate", type=float, help="Learning rate.  [default: the network's]")
@@ -84,12 +92,15 @@ def train(
       fermodel train --resume
     """
     from fer_models.request import complete_request
-    from fermodel.baseline import is_baseline, run_baseline
+    from fer_models.zoo import is_baseline, is_own
+    from fermodel.baseline import run_baseline
     from fermodel.progress import TrainProgress
     from fermodel.quiet import load_keras
 
+    if is_own(choices["model"] or ""):
+        load_keras()  # which the file imports when it is read
     asked = complete_request(shards_dir, run_dir, choices, resume=resume)
-    if is_baseline(asked):
+    if is_baseline(asked.settings.model):
         return run_baseline(asked, as_json=as_json, dry_run=dry_run)
     load_keras()
     if dry_run:

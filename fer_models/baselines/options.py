@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Collection
 
 from fer_data.errors import SettingsError
-from fer_models.zoo import find_network
+from fer_models.zoo import find_network, is_baseline
 
 #: Fields of `TrainSettings` that every baseline takes.
 COMMON = ("model", "seed", "class_weights", "components", "folds", "limit")
@@ -30,7 +30,7 @@ def check_options(model: str, asked: Collection[str]) -> None:
         UnknownNameError: there is no such network.
         SettingsError: one of the fields means nothing to it.
     """
-    if find_network(model).kind == "sklearn":
+    if is_baseline(model):
         taken = taken_fields(model)
         wrong = [name for name in asked if name not in taken]
         known = ", ".join(option(name) for name in taken if name != "model")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from fer_models.zoo import Network
+from fer_models.zoo.network import Network
 
 _FACE = (48, 48, 1)
 
 
-def _baseline(name: str, summary: str, *, module: str = "", num_parameters: int = 0) -> Network:
+def _baseline(
+    name: str,
+    summary: str,
+    *,
+    source: str,
+    module: str = "",
+    num_parameters: int = 0,
+    takes_weights: bool = False,
+) -> Network:
     return Network(
         name=name,
         module=f"fer_models.baselines.{module or name}",
@@ -16,6 +24,8 @@ def _baseline(name: str, summary: str, *, module: str = "", num_parameters: int 
         usual_classes=7,
         num_parameters=num_parameters,
         min_side=1,
+        source=source,
+        takes_weights=takes_weights,
         kind="sklearn",
     )
 
@@ -30,19 +40,32 @@ BASELINES: dict[str, Network] = {
         _baseline(
             "logreg",
             "logistic regression on 100 principal components",
+            source="course project; scikit-learn's LogisticRegression",
             num_parameters=_PCA + 101 * 7,
         ),
         _baseline(
             "mlp",
             "dense 256 and 128 with ReLU on 100 principal components",
+            source="course project; scikit-learn's MLPClassifier",
             num_parameters=_PCA + 101 * 256 + 257 * 128 + 129 * 7,
         ),
-        _baseline("random-forest", "100 trees on 100 principal components", module="random_forest"),
-        _baseline("svm", "support vectors (RBF) on 100 principal components"),
+        _baseline(
+            "random-forest",
+            "100 trees on 100 principal components",
+            source="course project; Breiman 2001",
+            module="random_forest",
+        ),
+        _baseline(
+            "svm",
+            "support vectors (RBF) on 100 principal components",
+            source="course project; scikit-learn's SVC",
+        ),
         _baseline(
             "resnet50-svm",
             "support vectors (RBF) on features of ImageNet's ResNet50 at 128x128",
+            source="course project; He et al. 2016",
             module="resnet50_svm",
+            takes_weights=True,
         ),
     )
 }

@@ -5,82 +5,37 @@ Every network takes raw pixels, uint8 from 0 to 255, and gives one probability a
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fer_data.errors import SettingsError, UnknownNameError
+from fer_models.baselines.table import BASELINES
+from fer_models.errors import MissingWeightsError
 from fer_models.settings import TrainSettings
+from fer_models.zoo.catalogue import KERAS_NETWORKS
+from fer_models.zoo.network import Network, NetworkSpec, Preset
+from fer_models.zoo.own import build_own, is_own, own_defaults, own_title, resolve_own
 
+__all__ = [
+    "NETWORKS",
+    "Network",
+    "NetworkSpec",
+    "Preset",
+    "build_network",
+    "check_model",
+    "check_weights_file",
+    "find_network",
+    "is_baseline",
+    "is_own",
+    "model_title",
+    "network_defaults",
+    "network_presets",
+    "resolve_own",
+]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
-    """What is known of a network before it is built.
-
-    Attributes:
-        name: what it is called on the command line.
-        module: where `build` and `DEFAULTS` stand.
-        summary: one line on what it is.
-        usual_shape: height, width and channels it was published with.
-        num_parameters: parameters at `usual_shape` and `usual_classes` classes.
-        usual_classes: number of classes it was published with.
-        min_side: smallest height and width it can take.
-        kind: `"keras"`, or `"sklearn"` for a baseline.
-    """
-
-    name: str
-    module: str
-    summary: str
-    usual_shape: tuple[int, int, int]
-    usual_classes: int
-    num_parameters: int
-    min_side: int
-    kind: str = "keras"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkSpec:
-    """What a network is built for.
-
-    Attributes:
-        image_shape: height, width, channels.
-        num_classes: probabilities it gives.
-        pixel_mean: mean of the training pixels a channel, 0 to 1.
-        pixel_std: their standard deviation a channel.
-        precision: Keras dtype policy of the layers.
-    """
-
-    image_shape: tuple[int, int, int]
-    num_classes: int
-    pixel_mean: tuple[float, ...]
-    pixel_std: tuple[float, ...]
-    precision: str = "float32"
-
-
-NETWORKS: dict[str, Network] = {
-    network.name: network
-    for network in (
-        Network(
-            name="cnn4",
-            module="fer_models.zoo.cnn4",
-            summary="four convolutions and two dense layers, each with batch normalization",
-            usual_shape=(48, 48, 3),
-            usual_classes=8,
-            num_parameters=594_888,
-            min_side=46,
-        ),
-    )
-}
-
-
-def _add_baselines() -> None:
-    """Puts the baselines into the table; their file needs `Network`, so it comes last."""
-    from fer_models.baselines.table import BASELINES
-
-    NETWORKS.update(BASELINES)
-
-
-_add_baselines()
+NETWORKS: dict[str, Network] = {n.name: n for n in KERAS_NETWORKS} | BASELINES
 
 
 def find_network(name: str) -> Network:
@@ -94,30 +49,114 @@ def find_network(name: str) -> Network:
     return NETWORKS[name]
 
 
-def network_defaults(name: str) -> TrainSettings:
-    """The settings a network is trained with when nothing else is said.
+def model_title(model: str) -> str:
+    """A network's name as a folder may have it.
+
+    Example:
+        >>> model_title("cnn4"), model_title("nets/mine.py:build")
+        ('cnn4', 'mine')
+    """
+    return own_title(model) if is_own(model) else model
+
+
+def is_baseline(model: str) -> bool:
+    """Whether scikit-learn fits it.
 
     Raises:
         UnknownNameError: there is no network of this name.
     """
-    defaults = importlib.import_module(find_network(name).module).DEFAULTS
-    assert isinstance(defaults, TrainSettings)
-    return defaults
+    return not is_own(model) and find_network(model).kind == "sklearn"
 
 
-def build_network(name: str, spec: NetworkSpec) -> Any:
-    """A `keras.Model` from uint8 images (B, H, W, C) to float32 probabilities (B, num_classes).
+def network_presets(name: str) -> dict[str, TrainSettings]:
+    """The settings of each preset of a network, the usual one first; `""` where it has none.
 
     Raises:
         UnknownNameError: there is no network of this name.
-        SettingsError: the images are too small for it, or it is a baseline.
     """
     network = find_network(name)
+    module = importlib.import_module(network.module)
+    if network.presets:
+        return dict(module.PRESETS)
+    return {"": module.DEFAULTS}
+
+
+def network_defaults(model: str, preset: str = "") -> TrainSettings:
+    """The settings a network is trained with when nothing else is said.
+
+    Args:
+        model: name of a network, or `path.py:function` for one of the user's own.
+        preset: name of a variant; `""` is the usual one.
+
+    Raises:
+        UnknownNameError: there is no network or preset of this name.
+        SettingsError: a file of the user's own cannot be used, or there are no presets.
+    """
+    if is_own(model):
+        settings = own_defaults(model)
+    else:
+        presets = network_presets(model)
+        settings = presets.get(preset, next(iter(presets.values())))
+    check_model(dataclasses.replace(settings, preset=preset or settings.preset))
+    return settings
+
+
+def check_model(settings: TrainSettings) -> None:
+    """Refuses a network, preset or weights that are not there; loads nothing heavy.
+
+    Raises:
+        UnknownNameError: there is no network or preset of this name.
+        SettingsError: there is no such file, or the network takes no preset or no weights.
+    """
+    model, preset, weights = settings.model, settings.preset, settings.weights
+    if is_own(model):
+        resolve_own(model)
+    network = None if is_own(model) else find_network(model)
+    presets = [p.name for p in network.presets] if network is not None else []
+    if preset and not presets:
+        raise SettingsError(f'{model} has no presets; received preset "{preset}"')
+    if preset and preset not in presets:
+        raise UnknownNameError(f"preset of {model}", preset, presets)
+    if weights not in {"", "none"} and (network is None or not network.takes_weights):
+        takers = ", ".join(n.name for n in NETWORKS.values() if n.takes_weights)
+        raise SettingsError(f"{model} starts from random weights; only {takers} take a file")
+
+
+def check_weights_file(settings: TrainSettings) -> None:
+    """Refuses weights that are not there, before anything heavy is loaded.
+
+    Raises:
+        MissingWeightsError: there is no such file of weights.
+    """
+    if settings.weights not in {"", "none"} and not Path(settings.weights).is_file():
+        raise MissingWeightsError(
+            f"{settings.weights}: no such file; expected weights of {settings.model}'s backbone"
+        )
+
+
+def build_network(model: str, spec: NetworkSpec) -> Any:
+    """A `keras.Model` from uint8 images (B, H, W, C) to float32 probabilities (B, num_classes).
+
+    Args:
+        model: name of a network, or `path.py:function` for one of the user's own.
+        spec: what it is built for.
+
+    Raises:
+        UnknownNameError: there is no network or preset of this name.
+        SettingsError: the images are too small for it, it is a baseline, or a file of the user's
+            own cannot be used.
+        MissingWeightsError: its first weights are not there, or cannot be downloaded.
+    """
+    settings = TrainSettings(model=model, preset=spec.preset, weights=spec.weights)
+    check_model(settings)
+    if is_own(model):
+        return build_own(model, spec)
+    network = find_network(model)
     if network.kind == "sklearn":
-        raise SettingsError(f"{name} is a baseline: it is fitted on shards, not built")
+        raise SettingsError(f"{model} is a baseline: it is fitted on shards, not built")
     if min(spec.image_shape[:2]) < network.min_side:
         raise SettingsError(
-            f"{name} needs images of {network.min_side}x{network.min_side} or more; "
+            f"{model} needs images of {network.min_side}x{network.min_side} or more; "
             f"received {spec.image_shape[0]}x{spec.image_shape[1]}"
         )
     return importlib.import_module(network.module).build(spec)

@@ -225,3 +225,37 @@ def test_what_a_baseline_cannot_be_told_is_said_in_one_line(home):
     assert_one_clear_line(done, 'unknown network "cn4"', 'Did you mean "cnn4"', code=2)
     done = fermodel("train", "shards", "--model", "svm", "--dry-run", "--json", cwd=home)
     assert json.loads(done.stdout)["components"] == 100
+
+
+def test_a_network_of_ones_own_is_trained_and_used(home):
+    (home / "mine.py").write_text(
+        "import keras\n"
+        "from fer_models.zoo.blocks import flatten, pixels_in, softmax_head\n"
+        "def small(spec):\n"
+        "    return keras.Sequential([*pixels_in(spec), *flatten(spec), *softmax_head(spec)])\n"
+    )
+    done = fermodel("train", "--model", "mine.py:small", "--epochs", "1", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "Wrote runs/mine-001/bundle" in done.stdout
+    for noise in ("WARNING", "oneDNN", "cuda", "absl"):
+        assert noise not in done.stderr
+    (home / "mine.py").rename(home / "gone.py")
+    done = fermodel("evaluate", "runs/mine-001", cwd=home)
+    assert done.returncode == 0, done.stderr
+    done = fermodel("train", "--model", "mine.py:small", cwd=home)
+    assert_one_clear_line(done, "mine.py: no such file", "small(spec)", code=2)
+    done = fermodel("train", "--model", "gone.py:small", "--preset", "large", cwd=home)
+    assert_one_clear_line(done, "gone.py:small has no presets", code=2)
+
+
+def test_weights_that_cannot_be_had_end_with_one_clear_line(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody answers
+    done = fermodel("train", "--model", "mobilenet", "--run", "runs/offline", cwd=home)
+    url = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/mobilenet_1_0_128"
+    assert_one_clear_line(done, url, "Connection refused", "--weights FILE", "--weights none")
+    assert not (home / "runs" / "offline").exists()
+    done = fermodel("train", "--model", "mobilenet", "--weights", "body.h5", cwd=home)
+    assert_one_clear_line(done, "body.h5: no such file", "mobilenet's backbone")
+    done = fermodel("train", "--weights", "body.h5", cwd=home)
+    assert_one_clear_line(done, "cnn4 starts from random weights", "mobilenet", code=2)
