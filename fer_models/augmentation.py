@@ -1,49 +1,95 @@
-"""Random turns, shifts, zooms and mirror images of training images, in one resampling.
+"""Random changes of training images: what is drawn for each, as a few numbers an image.
 
-How an image is moved depends on the seed, the epoch and the image alone: not on the batch it comes
-in, on what was drawn before, or on how many train together. The stream draws the movements, a few
-numbers an image; a layer before the network moves the pixels, on the accelerator if there is one.
-The network that is saved is free of it.
+What an image meets depends on the seed, the epoch and the image alone: not on the batch it comes
+in, on what was drawn before, or on how many train together. The one exception is what is mixed into
+it: its neighbour in the batch, with a strength of its own. The stream draws the numbers;
+`fer_models.image_changes` has the layer before the network that changes the pixels, on the
+accelerator if there is one. The network that is saved is free of it.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fer_data.errors import SettingsError
+from fer_models.random_numbers import draw_uniform
 
-_DRAWS = 6  # random numbers an image
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Where the numbers of an image's changes stand among the `NUM_CHANGES` drawn for it.
+MOVEMENT, LIGHT, ERASED, MIXED = slice(0, 8), slice(8, 10), slice(10, 15), slice(15, 20)
+NUM_CHANGES = 20
+_MOVED, _LIT, _ERASED, _MIXED = range(4)  # part of the seed: one stream of numbers for each
+_QUANTILES = 4096
+_ERASED_AREA, _ERASED_ASPECT = (0.02, 0.33), (0.3, 3.3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentSettings:
-    """How far training images are moved at random.
+    """How far training images are changed at random.
 
     Attributes:
         rotation: degrees; turned by up to this much either way.
         shift: share of the height and width; moved by up to this much in each direction.
         zoom: height and width are each scaled by 1 - zoom to 1 + zoom.
         flip: whether one image in two is mirrored left to right.
+        brightness: share of the full range; lighter or darker by up to this much.
+        contrast: contrast is multiplied by 1 - contrast to 1 + contrast.
+        erasing: probability that a rectangle is filled with one random grey; 2% to 33% of the
+            picture, its sides at most 1 to 3.3 (Zhong et al., arXiv:1708.04896).
+        mixup: each image is blended with another of its batch, as are their labels; alpha of the
+            Beta distribution of the share, 0 for never (Zhang et al., arXiv:1710.09412).
+        cutmix: a rectangle is taken from another image of the batch, labels by area; alpha, 0 for
+            never (Yun et al., arXiv:1905.04899). With `mixup` too, each image meets one of them.
     """
 
     rotation: float = 20.0
     shift: float = 0.1
     zoom: float = 0.2
     flip: bool = True
+    brightness: float = 0.0
+    contrast: float = 0.0
+    erasing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, limit in (("rotation", 180.0), ("shift", 1.0), ("zoom", 0.99)):
+        limits = {"rotation": 180.0, "shift": 1.0, "zoom": 0.99, "brightness": 1.0,
+                  "contrast": 1.0, "erasing": 1.0, "mixup": 100.0, "cutmix": 100.0}  # fmt: skip
+        for name, limit in limits.items():
             value = getattr(self, name)
             if not 0.0 <= value <= limit:
                 raise SettingsError(f"{name} must be 0 to {limit:g}; received {value}")
 
+    @property
+    def moves(self) -> bool:
+        """Whether images are turned, shifted, zoomed or mirrored."""
+        return bool(self.rotation or self.shift or self.zoom or self.flip)
 
-def draw_movements(
+    @property
+    def lights(self) -> bool:
+        """Whether brightness or contrast change."""
+        return bool(self.brightness or self.contrast)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images and labels are mixed with others of the batch."""
+        return bool(self.mixup or self.cutmix)
+
+
+#: Leaves images as they are.
+NO_CHANGES = AugmentSettings(rotation=0.0, shift=0.0, zoom=0.0, flip=False)
+
+
+def draw_changes(
     numbers: Any, seed: tuple[int, int], size: tuple[int, int], settings: AugmentSettings
 ) -> Any:
-    """A random movement for each image: where a pixel of the moved image comes from.
+    """What each image meets.
 
     Args:
         numbers: int64 tensor of shape (batch,): the images' numbers in their split.
@@ -52,21 +98,54 @@ def draw_movements(
         settings: how far.
 
     Returns:
-        float32 tensor of shape (batch, 8): rows of projective transforms without the last 1.
+        float32 tensor of shape (batch, NUM_CHANGES): a projective transform without its last 1
+        (where a pixel of the moved image comes from), brightness (-1 to 1) and contrast (a
+        factor), a rectangle to erase (top, bottom, left, right; in pixels, empty for none) and its
+        grey (0 to 255), and a rectangle that is mixed with another image and how much of that one
+        shows in it (0 to 1).
     """
     import tensorflow as tf
 
+    light = 2.0 * draw_uniform(numbers, (*seed, _LIT), 2) - 1.0
+    light *= tf.constant([settings.brightness, settings.contrast])
+    light += tf.constant([0.0, 1.0])
+    parts = [
+        _draw_movements(numbers, (*seed, _MOVED), size, settings),
+        light,
+        _draw_erased(draw_uniform(numbers, (*seed, _ERASED), 6), size, settings.erasing),
+        _draw_mixed(draw_uniform(numbers, (*seed, _MIXED), 4), size, settings),
+    ]
+    return tf.concat(parts, axis=1)
+
+
+def share_of_other(changes: Any, size: tuple[int, int]) -> Any:
+    """How much of each image is another one's, 0 to 1.
+
+    Args:
+        changes: float32 tensor of shape (batch, NUM_CHANGES), as `draw_changes` gives it.
+        size: height and width of the images.
+
+    Returns:
+        float32 tensor of shape (batch,).
+    """
+    top, bottom, left, right, strength = (changes[:, MIXED][:, n] for n in range(5))
+    return strength * (bottom - top) * (right - left) / (size[0] * size[1])
+
+
+def _draw_movements(
+    numbers: Any, seed: tuple[int, ...], size: tuple[int, int], settings: AugmentSettings
+) -> Any:
+    """Projective transforms without the last 1, float32 of shape (batch, 8)."""
+    import tensorflow as tf
+
     height, width = size
-    draws = tf.unstack(2.0 * _uniform(numbers, seed) - 1.0, axis=1)  # six of shape (batch,)
+    draws = tf.unstack(2.0 * draw_uniform(numbers, seed, 6) - 1.0, axis=1)  # six of shape (batch,)
     angle = draws[0] * math.radians(settings.rotation)
     scale_y, scale_x = 1.0 + draws[1] * settings.zoom, 1.0 + draws[2] * settings.zoom
     if settings.flip:
         scale_x *= tf.where(draws[3] < 0.0, -1.0, 1.0)
     middle_y, middle_x = (height - 1.0) / 2.0, (width - 1.0) / 2.0
-    shift_y, shift_x = (
-        draws[4] * settings.shift * height,
-        draws[5] * settings.shift * width,
-    )
+    shift_y, shift_x = draws[4] * settings.shift * height, draws[5] * settings.shift * width
     # Scaled and turned about the middle, then moved.
     xx, xy = tf.cos(angle) * scale_x, -tf.sin(angle) * scale_y
     yx, yy = tf.sin(angle) * scale_x, tf.cos(angle) * scale_y
@@ -77,76 +156,53 @@ def draw_movements(
     return tf.stack([xx, xy, offset_x, yx, yy, offset_y, nothing, nothing], axis=1)
 
 
-def _uniform(numbers: Any, seed: tuple[int, int]) -> Any:
-    """Random numbers from 0 to below 1, float32 of shape (batch, _DRAWS), one counter each.
-
-    SplitMix64 (Steele, Lea and Flood 2014): a counter that is mixed; any one can be drawn alone.
-    """
+def _draw_erased(uniform: Any, size: tuple[int, int], probability: float) -> Any:
+    """Rectangles and their greys, float32 of shape (batch, 5); from (batch, 6) draws."""
     import tensorflow as tf
 
-    def mix(counter: Any) -> Any:
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            counter = tf.bitwise.bitwise_xor(counter, tf.bitwise.right_shift(counter, u64(shift)))
-            counter *= u64(factor)
-        return tf.bitwise.bitwise_xor(counter, tf.bitwise.right_shift(counter, u64(31)))
-
-    def u64(value: int) -> Any:
-        return tf.constant(value, tf.uint64)
-
-    key = mix(u64(seed[0]) * u64(0x9E3779B97F4A7C15))
-    key = mix(key + u64(seed[1]) * u64(0x9E3779B97F4A7C15))
-    # (batch, 1) * 6 + (1, 6) -> (batch, 6)
-    counters = tf.cast(numbers, tf.uint64)[:, tf.newaxis] * u64(_DRAWS)
-    counters += tf.cast(tf.range(_DRAWS), tf.uint64)[tf.newaxis]
-    bits = mix(key + (counters + u64(1)) * u64(0x9E3779B97F4A7C15))
-    return tf.cast(tf.bitwise.right_shift(bits, u64(40)), tf.float32) * 2.0**-24
+    happens, area, aspect, y, x, grey = tf.unstack(uniform, axis=1)
+    area = _ERASED_AREA[0] + area * (_ERASED_AREA[1] - _ERASED_AREA[0])
+    low, high = map(math.log, _ERASED_ASPECT)
+    aspect = tf.exp(low + aspect * (high - low))
+    area = tf.where(happens < probability, area, 0.0)
+    shares = (tf.sqrt(area * aspect), tf.sqrt(area / aspect))
+    edges = []
+    for share, place, side in zip(shares, (y, x), size, strict=True):
+        length = tf.minimum(tf.round(share * side), side)
+        first = tf.floor(place * (side - length + 1.0))  # all places alike; wholly inside
+        edges += [first, first + length]
+    return tf.stack([*edges, tf.round(grey * 255.0)], axis=1)
 
 
-def move_images(images: Any, movements: Any) -> Any:
-    """The images, each moved; what comes in from outside repeats the border.
+def _draw_mixed(uniform: Any, size: tuple[int, int], settings: AugmentSettings) -> Any:
+    """Rectangles and strengths, float32 of shape (batch, 5); from (batch, 4) draws."""
+    import tensorflow as tf
 
-    Runs on any Keras backend.
+    which, share, y, x = tf.unstack(uniform, axis=1)
+    nothing = tf.zeros_like(share)
+    quantile = tf.cast(share * _QUANTILES, tf.int32)
+    blended = cut = tf.stack([nothing] * 5, axis=1)
+    if settings.mixup:
+        full = [nothing, nothing + size[0], nothing, nothing + size[1]]
+        strength = tf.gather(tf.constant(_beta_quantiles(settings.mixup)), quantile)
+        blended = tf.stack([*full, strength], axis=1)
+    if settings.cutmix:
+        side = tf.sqrt(tf.gather(tf.constant(_beta_quantiles(settings.cutmix)), quantile))
+        edges = []
+        for place, length in zip((y, x), size, strict=True):
+            middle, half = tf.floor(place * length), tf.round(side * length) / 2.0
+            edges += [tf.clip_by_value(tf.floor(middle + s * half), 0.0, length) for s in (-1, 1)]
+        cut = tf.stack([*edges, nothing + 1.0], axis=1)
+    if not settings.mixup or not settings.cutmix:
+        return blended if settings.mixup else cut
+    return tf.where(which[:, tf.newaxis] < 0.5, blended, cut)
 
-    Args:
-        images: uint8 tensor of shape (batch, height, width, channels).
-        movements: float32 tensor of shape (batch, 8), as `draw_movements` gives them.
 
-    Returns:
-        uint8 tensor of the same shape as `images`.
-    """
-    from keras import ops
+@functools.cache
+def _beta_quantiles(alpha: float) -> NDArray[np.float32]:
+    """Quantiles of Beta(alpha, alpha) at even steps, float32 of shape (_QUANTILES,)."""
+    import numpy as np
+    from scipy.special import betaincinv
 
-    moved = ops.image.affine_transform(
-        ops.cast(images, "float32"), movements, fill_mode="nearest", data_format="channels_last"
-    )
-    return ops.cast(ops.clip(ops.round(moved), 0, 255), "uint8")
-
-
-def with_movements(network: Any) -> Any:
-    """A `keras.Model` from images and their movements to what `network` says of the moved images.
-
-    It shares the network's weights.
-
-    Args:
-        network: `keras.Model` from uint8 images of shape (batch, height, width, channels).
-    """
-    import keras
-
-    class MoveImages(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-        """`move_images` as a layer without weights."""
-
-        def __init__(self) -> None:
-            super().__init__(name="move_images", dtype="float32")
-            # the resampling of the TensorFlow backend has no XLA form
-            self.supports_jit = keras.backend.backend() != "tensorflow"
-
-        def call(self, images: Any, movements: Any) -> Any:
-            return move_images(images, movements)
-
-        def compute_output_spec(self, images: Any, movements: Any) -> Any:
-            return keras.KerasTensor(images.shape, "uint8")
-
-    images = keras.Input(network.input_shape[1:], dtype="uint8", name="images")
-    movements = keras.Input((8,), dtype="float32", name="movements")
-    outputs = network(MoveImages()(images, movements))
-    return keras.Model([images, movements], outputs, name=f"{network.name}_moved")
+    steps = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    return np.asarray(betaincinv(alpha, alpha, steps), np.float32)

@@ -20,7 +20,7 @@ from fer_data.shards.index import ShardIndex
 from fer_models.baselines.fitted import FittedBaseline, decode_baseline, encode_baseline
 from fer_models.errors import DamagedBundleError, MissingBundleError
 from fer_models.files import write_json
-from fer_models.run import ferkit_version
+from fer_models.run import SETTINGS_NAME, ferkit_version
 
 BUNDLE_DIR = "bundle"
 BUNDLE_NAME = "bundle.json"
@@ -163,7 +163,7 @@ def find_bundle(run_or_bundle_dir: Path) -> Path:
             return folder
     if not run_or_bundle_dir.exists():
         what = "no such folder"
-    elif (run_or_bundle_dir / "settings.json").exists():
+    elif (run_or_bundle_dir / SETTINGS_NAME).exists():
         what = (
             "the run has no bundle yet; "
             f"finish it with `fermodel train --resume --run {run_or_bundle_dir}`"

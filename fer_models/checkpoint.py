@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fer_data.files import write_file
 from fer_models.errors import DamagedRunError
+from fer_models.generators import generator_states, restore_generators
 from fer_models.run import HistoryRow
 
 CHECKPOINTS_DIR = "checkpoints"
@@ -78,12 +79,6 @@ class Checkpoint:
         return len(self.history)
 
 
-def random_generators(learner: Any) -> list[Any]:
-    """The variables that hold the states of a learner's random generators, those of dropout."""
-    weights = {id(variable) for variable in learner.weights}
-    return [v for v in learner.variables if id(v) not in weights and v.shape == (2,)]
-
-
 def has_checkpoint(run_dir: Path) -> bool:
     """Whether a run was saved before, so that it goes on from there."""
     return (run_dir / CHECKPOINTS_DIR / LAST_NAME).exists()
@@ -96,7 +91,7 @@ def take_checkpoint(
     return Checkpoint(
         weights=tuple(learner.get_weights()),
         optimizer=_to_numpy(learner.optimizer.variables),
-        generators=_to_numpy(random_generators(learner)),
+        generators=generator_states(learner),
         history=history,
         progress=progress,
     )
@@ -108,16 +103,16 @@ def restore_checkpoint(learner: Any, checkpoint: Checkpoint, where: Path) -> Non
     Raises:
         DamagedRunError: the checkpoint is of another network.
     """
-    learner.optimizer.build(learner.trainable_variables)
-    others = (*learner.optimizer.variables, *random_generators(learner))
-    expected = [tuple(v.shape) for v in (*learner.weights, *others)]
-    values = (*checkpoint.optimizer, *checkpoint.generators)
-    found = [a.shape for a in (*checkpoint.weights, *values)]
+    variables = (*learner.weights, *learner.optimizer.variables, *generator_states(learner))
+    expected = [tuple(v.shape) for v in variables]
+    values = (*checkpoint.weights, *checkpoint.optimizer, *checkpoint.generators)
+    found = [a.shape for a in values]
     if expected != found:
         raise DamagedRunError(f"{where}: of another network than the settings say; train again")
     learner.set_weights(checkpoint.weights)
-    for variable, value in zip(others, values, strict=True):
+    for variable, value in zip(learner.optimizer.variables, checkpoint.optimizer, strict=True):
         variable.assign(value)
+    restore_generators(learner, checkpoint.generators)
 
 
 def _to_numpy(variables: Iterable[Any]) -> tuple[NDArray[Any], ...]:

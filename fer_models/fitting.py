@@ -8,35 +8,35 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 
-from fer_models.augmentation import draw_movements, with_movements
-from fer_models.checkpoint import EpochProgress, random_generators
+from fer_models.checkpoint import EpochProgress
 from fer_models.errors import DivergedError
 from fer_models.events import BatchDone, OnEvent
+from fer_models.generators import generator_states, restore_generators, seed_generators
+from fer_models.image_changes import with_changes
+from fer_models.optimizers import KeepRawWeights, PlannedRate, build_optimizer, make_optimizer
 from fer_models.plan import TrainPlan
 from fer_models.stream import ShardStream
+from fer_models.targets import Targets, make_loss
+from fer_models.training_batches import training_batches
 
 _SECONDS_BETWEEN_EVENTS = 0.2
 
 
-def make_learner(network: Any, plan: TrainPlan) -> Any:
-    """What is fitted: the network, or one that moves the images before it; compiled.
+def make_learner(network: Any, plan: TrainPlan, rate: PlannedRate) -> Any:
+    """What is fitted: the network, or one that changes the images before it; compiled.
 
     It shares the network's weights.
     """
-    learner = network if plan.settings.augment is None else with_movements(network)
-    rate: Any = plan.settings.learning_rate
-    if plan.settings.schedule == "cosine":
-        steps = plan.settings.epochs * plan.num_batches
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    settings = plan.settings
+    learner = network if settings.augment is None else with_changes(network, settings.augment)
     learner.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss="sparse_categorical_crossentropy",
+        optimizer=make_optimizer(settings, rate),
+        loss=make_loss(plan),
         metrics=["accuracy"],
+        jit_compile={"auto": "auto", "on": True, "off": False}[settings.xla],
     )
-    learner.optimizer.build(learner.trainable_variables)
+    build_optimizer(learner)
     return learner
 
 
@@ -49,6 +49,7 @@ def fit_epoch(
     learner: Any,
     stream: ShardStream,
     plan: TrainPlan,
+    targets: Targets,
     epoch: int,
     on_event: OnEvent,
     *,
@@ -64,6 +65,7 @@ def fit_epoch(
         learner: as `make_learner` gives it.
         stream: of the train split.
         plan: of the run.
+        targets: of its samples, as `fer_models.targets.make_targets` gives them.
         epoch: counted from 0.
         on_event: told of batches.
         done: what was learned of the epoch before.
@@ -77,9 +79,10 @@ def fit_epoch(
         DamagedShardError: a shard is not what the index says.
     """
     if done.batches == 0:
-        seed_dropout(learner, plan.settings.seed, epoch)
+        seed_generators(learner, plan.settings.seed, epoch)
     start = last = time.perf_counter()
     progress = done
+    num_samples = -(-stream.part_samples // plan.num_devices) * plan.num_devices  # filled up
 
     def tell(batch: int, logs: dict[str, float]) -> None:
         nonlocal last, progress
@@ -89,7 +92,7 @@ def fit_epoch(
                 f"batch {done.batches + batch + 1}"
             )
         now = time.perf_counter()
-        samples = min((batch + 1) * stream.settings.batch_size, stream.part_samples - done.samples)
+        samples = min((batch + 1) * stream.settings.batch_size, num_samples - done.samples)
         progress = EpochProgress(
             batches=done.batches + batch + 1,
             samples=done.samples + samples,
@@ -113,52 +116,22 @@ def fit_epoch(
         if not is_last and stop():
             learner.stop_training = True
 
+    callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=tell)]
+    if plan.settings.ema:
+        callbacks.append(KeepRawWeights())
+    if keras.backend.backend() == "torch":
+        states = generator_states(learner)
+
+        def undo_draws(batch: int, logs: Any = None) -> None:
+            if batch == 0:  # of this fit, whose data loader has drawn a seed
+                restore_generators(learner, states)
+
+        callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_begin=undo_draws))
     with stream.explain_damage():
         learner.fit(
-            training_batches(stream, plan, epoch, start=done.batches),
+            training_batches(stream, plan, targets, epoch, start=done.batches),
             shuffle=False,  # the stream does
             verbose=0,
-            callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=tell)],
+            callbacks=callbacks,
         )
     return progress
-
-
-def training_batches(stream: ShardStream, plan: TrainPlan, epoch: int, *, start: int = 0) -> Any:
-    """Dataset of what a learner is fitted to in one epoch.
-
-    Args:
-        stream: of the train split.
-        plan: of the run.
-        epoch: counted from 0.
-        start: batches to leave out at the beginning.
-
-    Returns:
-        `tf.data.Dataset` of (images, labels), or (images, labels, weights) where classes have
-        weights; instead of the images stand images and movements where they are augmented.
-    """
-    augment, size = plan.settings.augment, plan.index.image_shape[:2]
-    weights = None if plan.weights is None else tf.constant(plan.weights)
-
-    def complete(images: Any, labels: Any, *numbers: Any) -> tuple[Any, ...]:
-        inputs = images
-        if augment is not None:
-            seed = (plan.settings.seed, epoch)
-            inputs = (images, draw_movements(numbers[0], seed, size, augment))
-        return (inputs, labels) if weights is None else (inputs, labels, tf.gather(weights, labels))
-
-    batches = stream.shuffled(epoch, start=start, numbered=augment is not None)
-    return batches.map(complete).prefetch(tf.data.AUTOTUNE)
-
-
-def seed_dropout(learner: Any, seed: int, epoch: int) -> None:
-    """Puts every random generator of a learner into a state of its seed and epoch alone."""
-    generators = random_generators(learner)
-    for variable, state in zip(
-        generators, _draw_seeds(seed, epoch, len(generators) + 1)[1:], strict=True
-    ):
-        variable.assign(state.astype(variable.dtype))
-
-
-def _draw_seeds(seed: int, epoch: int, num_seeds: int) -> Any:
-    """Integers from 0 to 2**31 - 1 of shape (num_seeds, 2)."""
-    return np.random.default_rng((seed, epoch, 1)).integers(2**31, size=(num_seeds, 2))

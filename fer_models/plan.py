@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from fer_data.errors import SettingsError
 from fer_data.shards.index import ShardIndex, read_index
+from fer_models.devices import bfloat16_device, find_devices
+from fer_models.image_changes import has_xla_form
 from fer_models.settings import TrainSettings
 from fer_models.zoo import check_model
 
@@ -26,20 +28,36 @@ class TrainPlan:
         settings: as asked for.
         index: of the shards.
         class_weights: which ones: `"original"`, `"balanced"` or `"none"`.
+        loss: `"sparse"`, `"votes"` or `"focal"`.
         precision: Keras dtype policy.
+        devices: that share each batch, as the backend names them.
         notes: what was chosen and why, a sentence each.
     """
 
     settings: TrainSettings
     index: ShardIndex
     class_weights: str
+    loss: str
     precision: str
+    devices: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
     def has_validation(self) -> bool:
         """Whether a validation split judges the epochs."""
         return self.index.num_samples("validation") > 0
+
+    @property
+    def num_devices(self) -> int:
+        """Devices that share each batch."""
+        return len(self.devices)
+
+    @property
+    def has_soft_targets(self) -> bool:
+        """Whether a sample's target is a share for each class, not a label."""
+        augment = self.settings.augment
+        mixes = augment is not None and augment.mixes
+        return self.loss != "sparse" or self.settings.label_smoothing > 0 or mixes
 
     @property
     def num_batches(self) -> int:
@@ -65,7 +83,9 @@ class TrainPlan:
             "class_weights": self.class_weights
             if weights is None
             else {name: round(float(w), 6) for name, w in zip(names, weights, strict=True)},
+            "loss": self.loss,
             "precision": self.precision,
+            "devices": self.num_devices,
         }
 
 
@@ -77,7 +97,8 @@ def plan_training(shards_dir: Path, settings: TrainSettings) -> TrainPlan:
         SettingsError: the network takes no preset or weights.
         MissingShardsError: there are no shards at this place.
         DamagedShardError: the index cannot be read.
-        SettingsError: the shards hold nothing to train on.
+        SettingsError: the shards hold nothing to train on, or no votes where these are to be
+            learned; there are fewer devices; or settings do not go together.
     """
     check_model(settings)
     index = read_index(shards_dir)
@@ -86,8 +107,11 @@ def plan_training(shards_dir: Path, settings: TrainSettings) -> TrainPlan:
             f"{shards_dir}: no samples in the train split; expected some, as `ferdata split` makes"
         )
     class_weights, weights_note = choose_class_weights(index, settings.class_weights)
+    loss, loss_note = _choose_loss(shards_dir, index, settings.loss)
     precision, precision_note = _choose_precision(settings.precision)
-    notes = [weights_note, precision_note]
+    devices = find_devices(settings.devices)
+    _check_steps(settings, devices)
+    notes = [weights_note, loss_note, precision_note, *_say_unusual(settings, devices)]
     if index.num_samples("validation") == 0:
         notes.append(
             "No validation split: the training loss alone decides which epoch is best, "
@@ -102,7 +126,9 @@ def plan_training(shards_dir: Path, settings: TrainSettings) -> TrainPlan:
         settings=settings,
         index=index,
         class_weights=class_weights,
+        loss=loss,
         precision=precision,
+        devices=devices,
         notes=tuple(notes),
     )
 
@@ -135,15 +161,60 @@ def choose_class_weights(index: ShardIndex, wanted: str) -> tuple[str, str]:
     return "original", "Class weights: original, because the shards hold no augmented samples."
 
 
+def _choose_loss(shards_dir: Path, index: ShardIndex, wanted: str) -> tuple[str, str]:
+    shards = [shard for shard in index.split_shards("train") if shard.num_samples]
+    has_votes = all("votes" in shard.arrays for shard in shards)
+    if wanted == "votes" and not has_votes:
+        raise SettingsError(
+            f"{shards_dir}: no votes in the train split, which loss votes is to learn; expected "
+            "shards of a data set with votes (FER+). Leave --loss out, or take sparse or focal"
+        )
+    if wanted != "auto":
+        return wanted, f"Loss: {wanted}, as asked."
+    if has_votes:
+        return "votes", "Loss: cross-entropy to the votes, because the shards hold them."
+    return "sparse", "Loss: cross-entropy to the labels, because the shards hold no votes."
+
+
 def _choose_precision(wanted: str) -> tuple[str, str]:
     if wanted != "auto":
         return wanted, f"Precision: {wanted}, as asked."
-    import tensorflow as tf
+    name, has_bfloat16 = bfloat16_device()
+    if has_bfloat16:
+        return "mixed_bfloat16", f"Precision: mixed_bfloat16, on {name}."
+    if name == "the CPU":
+        return "float32", "Precision: float32, on the CPU."
+    return "float32", f"Precision: float32, because {name} has no bfloat16."
 
-    for device in tf.config.list_physical_devices("GPU"):
-        details: dict[str, Any] = tf.config.experimental.get_device_details(device)
-        name = details.get("device_name", "the GPU")
-        if details.get("compute_capability", (0, 0)) >= (8, 0):
-            return "mixed_bfloat16", f"Precision: mixed_bfloat16, on {name}."
-        return "float32", f"Precision: float32, because {name} has no bfloat16."
-    return "float32", "Precision: float32, on the CPU."
+
+def _check_steps(settings: TrainSettings, devices: tuple[str, ...]) -> None:
+    """Refuses what the backend cannot do in a step."""
+    import keras
+
+    backend, augment, num = keras.backend.backend(), settings.augment, len(devices)
+    if settings.batch_size % num:
+        raise SettingsError(
+            f"batch_size must be divisible by the {num} devices; received {settings.batch_size}"
+        )
+    if num > 1 and backend == "tensorflow" and augment is not None and augment.mixes:
+        raise SettingsError(
+            "mixup and cutmix mix images of one device, their labels those of the whole batch; "
+            f"received {num} devices under TensorFlow. Take --devices 1, or KERAS_BACKEND=jax"
+        )
+    if settings.xla == "on" and not has_xla_form(augment):
+        raise SettingsError(
+            "xla on: TensorFlow has no XLA form of turning, shifting and zooming images; leave "
+            "--xla out, take --rotation 0 --shift 0 --zoom 0 --no-flip, or KERAS_BACKEND=jax"
+        )
+
+
+def _say_unusual(settings: TrainSettings, devices: tuple[str, ...]) -> list[str]:
+    notes = []
+    if settings.epochs == 0:
+        notes.append("0 epochs: the network is only built; nothing is trained.")
+    if len(devices) > 1:
+        notes.append(
+            f"{len(devices)} devices share each batch: {', '.join(devices)}. Where the last one of "
+            "an epoch cannot be divided evenly, its first samples fill it up."
+        )
+    return notes

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fer_data.errors import SettingsError
 from fer_data.shards.index import read_index
-from fer_models.augmentation import AugmentSettings
+from fer_models.augmentation import NO_CHANGES, AugmentSettings
 from fer_models.baselines.options import check_options
 from fer_models.presence import check_sizes
 from fer_models.run import newest_run, read_record
 from fer_models.settings import TrainSettings
+from fer_models.settings_file import read_settings
 from fer_models.zoo import (
     check_model,
     check_weights_file,
@@ -27,6 +29,8 @@ from fer_models.zoo import (
 
 SHARDS_DIR = Path("shards")
 DEFAULT_MODEL = "cnn4"
+ADAMW_WEIGHT_DECAY = 0.004  # Keras' own; without one it would be Adam
+_AUGMENT_NAMES = tuple(field.name for field in dataclasses.fields(AugmentSettings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,39 +51,57 @@ class TrainRequest:
 
 
 def complete_request(
-    shards_dir: Path | None, run_dir: Path | None, asked: Mapping[str, Any], *, resume: bool
+    shards_dir: Path | None,
+    run_dir: Path | None,
+    asked: Mapping[str, Any],
+    *,
+    resume: bool,
+    config: Path | None = None,
 ) -> TrainRequest:
     """The request of a user who said only what matters to them.
 
+    What was asked for goes before what the file says, and that before the network's defaults.
+
     Args:
-        shards_dir: None for the run's own, or `./shards` for a new run.
+        shards_dir: None for those of the file or the run, or `./shards`.
         run_dir: None for the newest run where one is resumed.
-        asked: fields of `TrainSettings` by name; None where nothing was said. `augment` is True
-            for the network's own augmentation, False for none.
+        asked: fields of `TrainSettings` and of `AugmentSettings` by name; None where nothing was
+            said. `augment` is True for the network's own augmentation, False for none but what is
+            asked for by name.
         resume: whether a run is to be gone on with.
+        config: a settings file, as `fer_models.settings_file` reads it.
 
     Raises:
         UnknownNameError: there is no such network or preset.
-        SettingsError: a value is out of range, or a file of the user's own cannot be used.
+        SettingsError: a value is out of range, or means nothing to the model; a file of the user's
+            own cannot be used; the settings file cannot be read, or its keys or types are wrong.
         MissingWeightsError: there is no such file of weights.
         MissingRunError: there is no run to go on with.
         MissingShardsError: there are no shards.
         DamagedShardError: the index cannot be read, or a shard is missing or cut short.
     """
+    said = {name: value for name, value in asked.items() if value is not None}
     if resume:
+        if config is not None:
+            raise SettingsError(
+                f"{config}: a run is resumed with its own settings; leave out --config or --resume"
+            )
         run_dir = run_dir if run_dir is not None else newest_run()
         record = read_record(run_dir)
-        base, usual_dir = record.settings, record.shards_dir
+        settings, usual_dir = _changed(record.settings, said), record.shards_dir
+    elif config is None:
+        settings, usual_dir = _changed(_defaults(said), said), SHARDS_DIR
     else:
-        model, preset = asked.get("model") or DEFAULT_MODEL, asked.get("preset") or ""
-        base, usual_dir = network_defaults(model, preset), SHARDS_DIR
-    changes = {name: value for name, value in asked.items() if value is not None}
-    check_options(changes.get("model") or base.model, changes)
-    changes |= _absolute_files(changes)
-    if "augment" in changes:
-        usual = base.augment if base.augment is not None else AugmentSettings()
-        changes["augment"] = usual if changes["augment"] else None
-    settings = dataclasses.replace(base, **changes)
+        file = read_settings(config)
+        with file.naming_lines():
+            usual = _defaults(file.fields | said)
+            check_options(
+                usual.model, [n for n, v in file.fields.items() if v != getattr(usual, n)]
+            )
+            written = _changed(usual, file.fields)
+        settings = _changed(written, said)
+        usual_dir = file.shards_dir if file.shards_dir is not None else SHARDS_DIR
+    check_options(settings.model, said)
     check_model(settings)
     if not resume:
         check_weights_file(settings)
@@ -96,3 +118,29 @@ def _absolute_files(asked: Mapping[str, Any]) -> dict[str, str]:
     if asked.get("weights", "none") != "none":
         files["weights"] = str(Path(asked["weights"]).resolve())
     return files
+
+
+def _defaults(said: Mapping[str, Any]) -> TrainSettings:
+    """The settings of the network that is asked for."""
+    return network_defaults(said.get("model", DEFAULT_MODEL), said.get("preset", ""))
+
+
+def _changed(settings: TrainSettings, said: Mapping[str, Any]) -> TrainSettings:
+    """The settings with what was said instead."""
+    changes = {name: value for name, value in said.items() if name not in _AUGMENT_NAMES}
+    augment = {name: value for name, value in said.items() if name in _AUGMENT_NAMES}
+    changes |= _absolute_files(changes)
+    whole = changes.pop("augment", None)
+    if isinstance(whole, dict):
+        augment, whole = {**whole, **augment}, None
+    if changes.get("optimizer") == "adamw" and not settings.weight_decay:
+        changes.setdefault("weight_decay", ADAMW_WEIGHT_DECAY)
+    if whole is not None or augment:
+        usual = settings.augment
+        if whole is False or (whole is None and usual is None):
+            usual = NO_CHANGES
+        elif usual is None:
+            usual = AugmentSettings()
+        changed = dataclasses.replace(usual, **augment)
+        changes["augment"] = None if changed == NO_CHANGES else changed
+    return dataclasses.replace(settings, **changes)

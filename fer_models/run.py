@@ -2,8 +2,9 @@
 
 ```
 runs/cnn4-001/
-  settings.json     what was asked for, of which shards, by which version; written first
+  settings.toml     what was asked for, of which shards, by which version; written first
   history.csv       a line an epoch
+  tensorboard/      the same for TensorBoard, where asked for
   checkpoints/      last.npz and best.npz
   bundle/           what `predict` needs
   metrics.json      how good it is, a split
@@ -17,7 +18,6 @@ import csv
 import dataclasses
 import hashlib
 import io
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,16 +27,18 @@ from pathlib import Path
 from fer_data.errors import SettingsError
 from fer_data.shards.index import INDEX_NAME
 from fer_models.errors import DamagedRunError, MissingRunError
-from fer_models.files import write_json, write_text
+from fer_models.files import write_text
 from fer_models.settings import TrainSettings, settings_from_json
+from fer_models.settings_file import read_settings, settings_toml
 
-SETTINGS_NAME = "settings.json"
+SETTINGS_NAME = "settings.toml"
+_MADE = ("index_sha256", "class_weights", "precision", "ferkit_version")
 RUNS_DIR = Path("runs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What a run was asked for: the content of `settings.json`.
+    """What a run was asked for: the content of `settings.toml`.
 
     Attributes:
         settings: of the training.
@@ -137,9 +139,10 @@ def newest_run(runs_dir: Path = RUNS_DIR) -> Path:
 
 
 def write_record(run_dir: Path, record: RunRecord) -> None:
-    """Writes `settings.json`."""
-    fields = dataclasses.asdict(record) | {"shards_dir": str(record.shards_dir)}
-    write_json(run_dir / SETTINGS_NAME, fields)
+    """Writes `settings.toml`."""
+    made = {name: getattr(record, name) for name in _MADE}
+    text = settings_toml(record.settings, record.shards_dir, made)
+    write_text(run_dir / SETTINGS_NAME, text)
 
 
 def read_record(run_dir: Path) -> RunRecord:
@@ -150,16 +153,19 @@ def read_record(run_dir: Path) -> RunRecord:
         DamagedRunError: its settings cannot be read.
     """
     path = run_dir / SETTINGS_NAME
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        settings = settings_from_json(fields.pop("settings"))
-        return RunRecord(settings=settings, shards_dir=Path(fields.pop("shards_dir")), **fields)
-    except (FileNotFoundError, NotADirectoryError):
+    if not path.exists():
         what = f"no {SETTINGS_NAME} in it" if run_dir.exists() else "no such folder"
-        raise MissingRunError(
-            f"{run_dir}: {what}; expected a run as `fermodel train` makes it"
-        ) from None
-    except (ValueError, TypeError, KeyError, AttributeError, SettingsError) as error:
+        raise MissingRunError(f"{run_dir}: {what}; expected a run as `fermodel train` makes it")
+    try:
+        asked = read_settings(path)
+        with asked.naming_lines():
+            settings = settings_from_json(
+                {n: None if v is False and n == "augment" else v for n, v in asked.fields.items()}
+            )
+        if asked.shards_dir is None:
+            raise SettingsError(f"{path}: names no shards")
+        return RunRecord(settings=settings, shards_dir=asked.shards_dir, **asked.made)
+    except (TypeError, SettingsError) as error:
         raise DamagedRunError(f"{path}: cannot be read ({error}); train again") from None
 
 

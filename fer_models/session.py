@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+from numpy.typing import NDArray
 
 from fer_models.bundle import write_bundle
 from fer_models.checkpoint import (
@@ -26,37 +26,18 @@ from fer_models.errors import DivergedError
 from fer_models.events import EpochDone, OnEvent, RunStarted
 from fer_models.files import write_json
 from fer_models.fitting import fit_epoch, learning_rate, make_learner
+from fer_models.history_rules import best_epoch, plateau_factor
 from fer_models.interrupts import interrupts
-from fer_models.metrics import Metrics, measure
+from fer_models.judging import judge
+from fer_models.metrics import Metrics
+from fer_models.optimizers import PlannedRate, averaged_weights
 from fer_models.plan import TrainPlan
 from fer_models.run import HistoryRow, read_record, write_history
+from fer_models.run_report import TrainReport
 from fer_models.stream import ShardStream
+from fer_models.targets import Targets
+from fer_models.tensorboard import TENSORBOARD_DIR, write_events
 from fer_models.zoo import NetworkSpec, build_network
-
-_SECONDS_BETWEEN_SAVES = 300.0  # in the middle of an epoch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainReport:
-    """How a run ended.
-
-    Attributes:
-        run_dir: its folder.
-        stopped: `"finished"`, `"no better"` (patience ran out) or `"interrupted"`.
-        history: its epochs.
-        best_epoch: whose weights are in the bundle, counted from 1; 0 where none was finished.
-        validation: how good the bundle is on the validation split; None without one.
-    """
-
-    run_dir: Path
-    stopped: str
-    history: tuple[HistoryRow, ...]
-    best_epoch: int
-    validation: Metrics | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as JSON values."""
-        return dataclasses.asdict(self) | {"run_dir": str(self.run_dir)}
 
 
 def build_planned(plan: TrainPlan, precision: str, *, blank: bool = False) -> Any:
@@ -82,15 +63,6 @@ def build_planned(plan: TrainPlan, precision: str, *, blank: bool = False) -> An
     )
 
 
-def best_epoch(history: tuple[HistoryRow, ...]) -> int:
-    """The best epoch, counted from 1, the earliest of equals; 0 where there is none."""
-
-    def goodness(row: HistoryRow) -> float:
-        return -row.loss if row.validation_macro_f1 is None else row.validation_macro_f1
-
-    return max(history, key=lambda row: (goodness(row), -row.epoch)).epoch if history else 0
-
-
 class TrainingRun:
     """A run that is going on: its network, its streams and its history.
 
@@ -99,6 +71,7 @@ class TrainingRun:
         plan: what it will do.
         network: with its first weights.
         streams: of the train split and, where there is one, the validation split.
+        targets: of the samples of the train split, as `fer_models.targets.make_targets` gives them.
         on_event: told how it goes on.
     """
 
@@ -108,13 +81,16 @@ class TrainingRun:
         plan: TrainPlan,
         network: Any,
         streams: dict[str, ShardStream],
+        targets: Targets,
         on_event: OnEvent,
     ) -> None:
         self._dir = run_dir
         self._plan = plan
         self._network = network
-        self._learner = make_learner(network, plan)
+        self._rate = PlannedRate(plan.settings, plan.num_batches)
+        self._learner = make_learner(network, plan, self._rate)
         self._streams = streams
+        self._targets = targets
         self._on_event = on_event
         self._history: tuple[HistoryRow, ...] = ()
         self._progress = EpochProgress()
@@ -153,16 +129,18 @@ class TrainingRun:
             return
         restore_checkpoint(self._learner, last, self._last_path)
         self._history, self._progress = last.history, last.progress
-        write_history(self._dir, self._history)
+        self._write_history()
         if last.progress.batches or best_epoch(last.history) != last.epoch:
             return
         best = read_checkpoint(self._best_path)
         if best is None or best.epoch != last.epoch:
-            write_checkpoint(self._best_path, last)  # killed between the two files
+            self._write_best(last)  # killed between the two files
 
     def _learn(self, asked_to_stop: Callable[[], bool]) -> str:
         """Learns epoch after epoch; returns why it stopped."""
         patience = self._plan.settings.patience
+        if self._plan.settings.epochs == 0:
+            return "built"
         while len(self._history) < self._plan.settings.epochs:
             waited = len(self._history) - best_epoch(self._history)
             if patience and waited >= patience:
@@ -177,14 +155,17 @@ class TrainingRun:
     def _learn_batches(self, asked_to_stop: Callable[[], bool]) -> None:
         """Learns the rest of an epoch; saves in the middle of it when asked, and now and then."""
         start = time.perf_counter()
+        self._follow_plateau()
 
         def stop() -> bool:
-            return asked_to_stop() or time.perf_counter() - start >= _SECONDS_BETWEEN_SAVES
+            minutes = (time.perf_counter() - start) / 60.0
+            return asked_to_stop() or minutes >= self._plan.settings.save_minutes
 
         self._progress = fit_epoch(
             self._learner,
             self._streams["train"],
             self._plan,
+            self._targets,
             len(self._history),
             self._on_event,
             done=self._progress,
@@ -198,7 +179,8 @@ class TrainingRun:
         """Judges the epoch that was learned, and saves it."""
         start = time.perf_counter()
         learned, self._progress = self._progress, EpochProgress()
-        judged = self._judge(self._network)
+        with averaged_weights(self._learner, self._plan.settings):
+            judged = self._judge(self._network)
         row = HistoryRow(
             epoch=len(self._history) + 1,
             loss=learned.mean_loss,
@@ -216,24 +198,44 @@ class TrainingRun:
         checkpoint = take_checkpoint(self._learner, history, self._progress)
         write_checkpoint(self._last_path, checkpoint)
         if is_best:
-            write_checkpoint(self._best_path, checkpoint)
+            self._write_best(checkpoint)
         self._history = history
-        write_history(self._dir, history)
+        self._write_history()
         self._on_event(EpochDone(row=row, is_best=is_best))
+
+    def _follow_plateau(self) -> None:
+        """Sets the factor of the rate; steps that are compiled hold the old one: they go."""
+        factor = plateau_factor(self._history, self._plan.settings)
+        if factor != self._rate.factor:
+            self._rate.factor = factor
+            self._learner.make_train_function(force=True)
+
+    def _write_best(self, checkpoint: Checkpoint) -> None:
+        """Saves the best epoch as it was judged: with the average of the weights, if there is."""
+        with averaged_weights(self._learner, self._plan.settings):
+            best = dataclasses.replace(checkpoint, weights=tuple(self._learner.get_weights()))
+        write_checkpoint(self._best_path, best)
+
+    def _write_history(self) -> None:
+        write_history(self._dir, self._history)
+        if self._plan.settings.tensorboard:
+            write_events(self._dir / TENSORBOARD_DIR, self._history)
 
     def _judge(self, network: Any) -> Metrics | None:
         """How good a network is on the validation split; None without one."""
         stream = self._streams.get("validation")
         if stream is None:
             return None
-        with stream.explain_damage():
-            probabilities = network.predict(stream.in_order(), verbose=0)
-        return measure(stream.labels(), probabilities, self._plan.index.class_names)
+        return judge(network, stream, self._plan)
 
     def _finish(self, stopped: str) -> TrainReport:
         """Writes the bundle of the best epoch, in float32 whatever it was trained in."""
         best = read_checkpoint(self._best_path)
-        validation = None if best is None else self._write_bundle(best)
+        validation = None
+        if best is not None:
+            validation = self._write_bundle(best.weights, best.epoch)
+        elif stopped == "built":
+            self._write_bundle(self._network.get_weights(), 0)
         return TrainReport(
             run_dir=self._dir,
             stopped=stopped,
@@ -242,18 +244,18 @@ class TrainingRun:
             validation=validation,
         )
 
-    def _write_bundle(self, best: Checkpoint) -> Metrics | None:
+    def _write_bundle(self, weights: Sequence[NDArray[Any]], epoch: int) -> Metrics | None:
         network = build_planned(self._plan, "float32", blank=True)
-        network.set_weights(best.weights)
+        network.set_weights(weights)
         write_bundle(
             self._dir,
             network,
             self._plan.index,
             model=self._plan.settings.model,
             index_sha256=read_record(self._dir).index_sha256,
-            epoch=best.epoch,
+            epoch=epoch,
         )
-        validation = self._judge(network)
+        validation = self._judge(network) if epoch else None
         if validation is not None:
             write_json(self._dir / "metrics.json", {"validation": validation.to_json()})
         return validation

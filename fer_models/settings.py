@@ -12,8 +12,25 @@ from fer_data.errors import SettingsError, UnknownNameError
 from fer_models.augmentation import AugmentSettings
 
 CLASS_WEIGHTS = ("auto", "original", "balanced", "none")
+LOSSES = ("auto", "sparse", "votes", "focal")
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
-SCHEDULES = ("constant", "cosine")
+SCHEDULES = ("constant", "step", "plateau", "cosine")
+XLA = ("auto", "on", "off")
+
+_NAMES = (
+    ("class_weights", CLASS_WEIGHTS),
+    ("loss", LOSSES),
+    ("optimizer", OPTIMIZERS),
+    ("precision", PRECISIONS),
+    ("schedule", SCHEDULES),
+    ("xla", XLA),
+)
+_LEAST = (("epochs", 0), ("batch_size", 1), ("patience", 0), ("seed", 0), ("drop_every", 1),
+          ("devices", 0), ("components", 0), ("folds", 0), ("limit", 0))  # fmt: skip
+_SHARES = ("momentum", "ema", "label_smoothing")  # 0 to below 1
+_AMOUNTS = ("weight_decay", "clip_norm", "warmup", "gamma", "save_minutes")  # 0 or more
+_CHANGEABLE = ("save_minutes", "tensorboard")  # what is learned does not depend on them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,18 +42,40 @@ class TrainSettings:
         preset: named variant of the network; `""` is the usual one.
         weights: what a transfer network starts from: path of a weights file, `""` for Keras' own
             download of ImageNet weights, `"none"` for random ones.
-        epochs: at most so many passes over the training samples.
+        epochs: at most so many passes over the training samples; 0 only builds the network.
         batch_size: samples a step.
-        learning_rate: Adam's, at the start.
-        schedule: `"constant"`, or `"cosine"`: falls to 0 along half a cosine over all epochs.
-        augment: how training images are moved at random; None leaves them as they are.
+        optimizer: `"adam"`, `"adamw"`, `"sgd"` or `"rmsprop"`.
+        momentum: of sgd.
+        weight_decay: share of each weight that a step takes away, times the learning rate:
+            decoupled from the gradient, as AdamW has it, with every optimizer. Biases and norms
+            (weights of one dimension) keep theirs. 0 for none.
+        clip_norm: the norm of all gradients together is cut to this; 0 for never.
+        ema: momentum of the moving average of the weights, which is what is judged and kept in
+            the bundle; 0 for the weights themselves.
+        learning_rate: the highest; others follow from the schedule.
+        schedule: `"constant"`; `"step"`: times `drop` every `drop_every` epochs; `"plateau"`:
+            times `drop` after `drop_every` epochs without a better one; `"cosine"`: falls to 0
+            along half a cosine over all epochs.
+        drop: factor of step and plateau, above 0 and below 1.
+        drop_every: epochs of step and plateau.
+        warmup: epochs in which the rate first rises from 0, fractions of one allowed.
+        loss: `"sparse"`: cross-entropy to the labels; `"votes"`: to the shares of the votes, and
+            to the label where a sample has none; `"focal"`: to the labels, sure samples counting
+            less; `"auto"`: votes where the shards have them, else sparse.
+        gamma: of the focal loss; the higher, the less sure samples count.
+        label_smoothing: share of each target that is spread evenly over all classes.
+        augment: how training images are changed at random; None leaves them as they are.
         class_weights: `"original"` or `"balanced"` takes the index's weights before or after
             balancing, `"auto"` the balanced ones where the shards hold augmented samples and the
             original ones elsewhere, `"none"` weighs all samples alike.
         precision: a Keras dtype policy; `"auto"` is mixed bfloat16 on a GPU that has it and
             float32 elsewhere.
+        xla: whether steps are compiled by XLA; `"auto"` as Keras sees fit.
+        devices: accelerators that share each batch; 0 for all of them.
         patience: stop after so many epochs without a better one; 0 never stops.
         seed: seed of the first weights, the order, the augmentation and the dropout.
+        save_minutes: a longer epoch is saved in its middle this often; 0 after each batch.
+        tensorboard: whether the history is written for TensorBoard too.
         components: of a baseline: principal components of the pixels; 0 for the pixels themselves.
         folds: of a baseline: rounds of cross-validation on the train split; 0 for none.
         limit: of a baseline: most training samples, of each class its share; 0 for all.
@@ -47,35 +86,57 @@ class TrainSettings:
     weights: str = ""
     epochs: int = 40
     batch_size: int = 64
+    optimizer: str = "adam"
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    ema: float = 0.0
     learning_rate: float = 1e-3
     schedule: str = "constant"
+    drop: float = 0.1
+    drop_every: int = 10
+    warmup: float = 0.0
+    loss: str = "auto"
+    gamma: float = 2.0
+    label_smoothing: float = 0.0
     augment: AugmentSettings | None = None
     class_weights: str = "auto"
     precision: str = "auto"
+    xla: str = "auto"
+    devices: int = 1
     patience: int = 10
     seed: int = 0
+    save_minutes: float = 5.0
+    tensorboard: bool = False
     components: int = 0
     folds: int = 0
     limit: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} must be 1 or more; received {getattr(self, name)}")
-        for name in ("patience", "seed", "components", "folds", "limit"):
-            if getattr(self, name) < 0:
-                raise SettingsError(f"{name} must be 0 or more; received {getattr(self, name)}")
         if self.folds == 1:
             raise SettingsError("folds must be 2 or more, or 0 for none; received 1")
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise SettingsError(f"learning_rate must be above 0; received {self.learning_rate}")
-        for name, known in (
-            ("class_weights", CLASS_WEIGHTS),
-            ("precision", PRECISIONS),
-            ("schedule", SCHEDULES),
-        ):
+        for name, known in _NAMES:
             if getattr(self, name) not in known:
                 raise UnknownNameError(name.replace("_", " "), getattr(self, name), known)
+        for name, least in _LEAST:
+            if getattr(self, name) < least:
+                raise SettingsError(
+                    f"{name} must be {least} or more; received {getattr(self, name)}"
+                )
+        for name in _SHARES:
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be 0 to below 1; received {getattr(self, name)}")
+        for name in _AMOUNTS:
+            if not 0 <= getattr(self, name) < math.inf:
+                raise SettingsError(f"{name} must be 0 or more; received {getattr(self, name)}")
+        if not 0 < self.learning_rate < math.inf:
+            raise SettingsError(f"learning_rate must be above 0; received {self.learning_rate}")
+        if not 0 < self.drop < 1:
+            raise SettingsError(f"drop must be above 0 and below 1; received {self.drop}")
+        if self.epochs and self.warmup > self.epochs:
+            raise SettingsError(
+                f"warmup must be at most the {self.epochs} epochs; received {self.warmup:g}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values."""
@@ -98,8 +159,13 @@ def settings_from_json(fields: Mapping[str, Any]) -> TrainSettings:
 
 
 def changed_settings(settings: TrainSettings, others: TrainSettings) -> list[str]:
-    """What differs, a line a setting, as `name: ours, not theirs`."""
+    """What differs of all that decides what is learned, a line a setting: `name ours, not theirs`.
+
+    How often a run is saved, and what is written beside it, may differ.
+    """
     ours, theirs = settings.to_json(), others.to_json()
     return [
-        f"{name} {theirs[name]}, not {ours[name]}" for name in ours if ours[name] != theirs[name]
+        f"{name} {theirs[name]}, not {ours[name]}"
+        for name in ours
+        if ours[name] != theirs[name] and name not in _CHANGEABLE
     ]

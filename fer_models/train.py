@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fer_models.baselines.training import train_baseline
 from fer_models.checkpoint import has_checkpoint
+from fer_models.devices import keep_tensorflow_on_cpu, sharing
 from fer_models.errors import OtherSettingsError
 from fer_models.events import OnEvent, ignore_event
 from fer_models.plan import TrainPlan, plan_training
@@ -17,9 +18,11 @@ from fer_models.run import (
     read_record,
     write_record,
 )
-from fer_models.session import TrainingRun, TrainReport, build_planned
+from fer_models.run_report import TrainReport
+from fer_models.session import TrainingRun, build_planned
 from fer_models.settings import TrainSettings, changed_settings
 from fer_models.stream import ShardStream, StreamSettings
+from fer_models.targets import make_targets
 from fer_models.zoo import is_baseline, model_title
 
 _JUDGE_BATCH_SIZE = 256
@@ -40,7 +43,7 @@ def train(
     unlike the accuracy it does not overlook rare classes. Without a validation split it is the
     one with the lowest training loss.
 
-    Each finished epoch is saved, and a long one every five minutes. Ctrl-C or SIGTERM saves after
+    Each finished epoch is saved, and a long one every `save_minutes`. Ctrl-C or SIGTERM saves after
     the batch and ends the run with a bundle of the best epoch; `resume` goes on from the last save,
     and comes to the same weights as a run never interrupted where the device computes the same sum
     twice the same way, as CPUs do.
@@ -66,6 +69,7 @@ def train(
     """
     if is_baseline(settings.model):
         return _fit_baseline(shards_dir, run_dir, settings, resume=resume)
+    keep_tensorflow_on_cpu()
     plan = plan_training(shards_dir, settings)
     if resume and run_dir is not None:
         _check_same(run_dir, shards_dir, plan)
@@ -82,12 +86,14 @@ def train(
         for split in ("train", "validation")
         if plan.index.num_samples(split)
     }
+    targets = make_targets(plan, shards_dir)
     goes_on = resume and run_dir is not None and has_checkpoint(run_dir)
-    network = build_planned(plan, plan.precision, blank=goes_on)
-    if not resume or run_dir is None:
-        run_dir = claim_run_dir(run_dir, model_title(settings.model))
-        write_record(run_dir, _record(shards_dir, plan))
-    return TrainingRun(run_dir, plan, network, streams, on_event).train()
+    with sharing(plan.devices):
+        network = build_planned(plan, plan.precision, blank=goes_on)
+        if not resume or run_dir is None:
+            run_dir = claim_run_dir(run_dir, model_title(settings.model))
+            write_record(run_dir, _record(shards_dir, plan))
+        return TrainingRun(run_dir, plan, network, streams, targets, on_event).train()
 
 
 def _fit_baseline(

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fer_models.settings import CLASS_WEIGHTS, PRECISIONS, SCHEDULES
 from fercli.options import dry_run_option, json_option
 from fercli.output import Output
+from fermodel.train_options import train_options
 
 if TYPE_CHECKING:
     from fer_models.request import TrainRequest
-    from fer_models.session import TrainReport
+    from fer_models.run_report import TrainReport
 
 _INTERRUPTED = 130  # as a shell says it
 _WHY = {
     "finished": "all that were asked for",
     "no better": "stopped early: no better one came",
+    "built": "only built; nothing was trained",
     "interrupted": "interrupted",
 }
 
@@ -35,13 +36,7 @@ _WHY = {
     metavar="FILE",
     help="What a transfer network starts from; `none` is random.  [default: ImageNet, downloaded]",
 )
-@click.option("--epochs", type=int, help="At most so many.  [default: the network's]")
-@click.option("--batch-size", type=int, help="Samples a step.  [default: the network's]")
-@click.option("--lr", "learning_rate", type=float, help="Learning rate.  [default: the network's]")
-@click.option(
-    "--schedule", type=click.Choice(SCHEDULES), help="Of the rate.  [default: the network's]"
-)
-@click.option("--seed", type=int, help="Seed of all chance.  [default: 0]")
+@train_options
 @click.option(
     "--run",
     "run_dir",
@@ -49,17 +44,10 @@ _WHY = {
     help="Folder of the run.  [default: the next of runs/MODEL-001]",
 )
 @click.option(
-    "--patience", type=int, help="Stop after so many epochs without a better one; 0 never."
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file of settings, as settings.toml of a run; other options go before it.",
 )
-@click.option(
-    "--augment/--no-augment", default=None, help="Turn, shift, zoom and mirror training images."
-)
-@click.option(
-    "--class-weights",
-    type=click.Choice(CLASS_WEIGHTS),
-    help="Of the shards before or after balancing.  [default: auto]",
-)
-@click.option("--precision", type=click.Choice(PRECISIONS), help="Of the sums.  [default: auto]")
 @click.option(
     "--components",
     type=int,
@@ -73,6 +61,7 @@ _WHY = {
 def train(
     shards_dir: Path | None,
     run_dir: Path | None,
+    config: Path | None,
     resume: bool,
     as_json: bool,
     dry_run: bool,
@@ -90,6 +79,7 @@ def train(
       fermodel train shards/ --epochs 20 --run runs/first
       fermodel train shards/ --model mlp --components 100 --folds 5
       fermodel train --resume
+      fermodel train --config runs/first/settings.toml
     """
     from fer_models.request import complete_request
     from fer_models.zoo import is_baseline, is_own
@@ -99,7 +89,7 @@ def train(
 
     if is_own(choices["model"] or ""):
         load_keras()  # which the file imports when it is read
-    asked = complete_request(shards_dir, run_dir, choices, resume=resume)
+    asked = complete_request(shards_dir, run_dir, choices, resume=resume, config=config)
     if is_baseline(asked.settings.model):
         return run_baseline(asked, as_json=as_json, dry_run=dry_run)
     load_keras()
@@ -137,7 +127,7 @@ def _show_report(out: Output, report: TrainReport) -> None:
             for name in ("accuracy", "balanced_accuracy", "macro_f1", "log_loss")
         ]
     out.table("Trained", ("", "value"), rows)
-    if best:
+    if best or report.stopped == "built":
         out.note(f"Wrote {report.run_dir / 'bundle'}")
     if report.stopped == "interrupted":
         out.note(f"To go on:  fermodel train --resume --run {report.run_dir}")

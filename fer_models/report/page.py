@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from fer_data.shards.index import ShardIndex
 from fer_data.shards.reader import Samples
-from fer_models.baselines.options import option, taken_fields
+from fer_models.baselines.options import taken_fields
 from fer_models.bundle import Bundle
 from fer_models.metrics import Metrics
 from fer_models.report.curves import learning_charts
 from fer_models.report.gallery import sure_and_right, sure_and_wrong
-from fer_models.run import HistoryRow, RunRecord, ferkit_version
+from fer_models.run import SETTINGS_NAME, HistoryRow, RunRecord, ferkit_version
 
 _NUM_CONFUSIONS = 5
 
@@ -161,23 +161,8 @@ def _settings(content: ReportContent) -> list[tuple[str, str]]:
 
 
 def _commands(content: ReportContent) -> list[str]:
-    settings = content.record.settings
     evaluate = f"fermodel evaluate {content.run_dir} {content.shards_dir} --split {content.split}"
-    if content.bundle.kind == "sklearn":
-        asked = settings.to_json()
-        options = [
-            f"{option(name)} {asked[name]}" for name in taken_fields(settings.model) if asked[name]
-        ]
-        return [f"fermodel train {content.record.shards_dir} {' '.join(options)}", evaluate]
-    return [
-        f"fermodel train {content.record.shards_dir} --model {settings.model} "
-        f"--epochs {settings.epochs} --batch-size {settings.batch_size} "
-        f"--lr {settings.learning_rate:g} --schedule {settings.schedule} "
-        f"--{'no-' if settings.augment is None else ''}augment "
-        f"--class-weights {settings.class_weights} --precision {settings.precision} "
-        f"--patience {settings.patience} --seed {settings.seed}",
-        evaluate,
-    ]
+    return [f"fermodel train --config {content.run_dir / SETTINGS_NAME}", evaluate]
 
 
 def _library(bundle: Bundle) -> str:

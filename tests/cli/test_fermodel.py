@@ -140,8 +140,11 @@ def test_predict_names_pictures_and_reasons(home):
 def test_json_is_one_object_on_standard_output(home):
     done = fermodel("models", "--json")
     assert json.loads(done.stdout)["cnn4"]["num_parameters"] == 594_888
-    done = fermodel("train", "--dry-run", "--json", cwd=home)
-    assert json.loads(done.stdout)["training_samples"] == 96
+    config = ("--config", "runs/cnn4-001/settings.toml", "--mixup", "0.2", "--devices", "all")
+    done = fermodel("train", *config, "--dry-run", "--json", cwd=home)
+    plan = json.loads(done.stdout)
+    assert (plan["training_samples"], plan["epochs"], plan["devices"]) == (96, 2, 1)
+    assert (plan["augment"]["mixup"], plan["augment"]["rotation"]) == (0.2, 10.0)
     assert not (home / "runs" / "cnn4-002").exists()
 
 
@@ -178,9 +181,13 @@ def test_damaged_shards_end_with_one_clear_line(tmp_path):
 
 
 def test_wrong_usage_exits_with_2(home):
-    done = fermodel("train", "--class-weights", "some", cwd=home)
-    assert done.returncode == 2
-    assert "'some' is not one of" in done.stderr
+    for wrong, said in (
+        (("--class-weights", "some"), "'some' is not one of"),
+        (("--devices", "0"), "'0' is neither a number above 0 nor 'all'."),
+    ):
+        done = fermodel("train", *wrong, cwd=home)
+        assert done.returncode == 2
+        assert said in done.stderr
 
 
 def test_a_baseline_is_trained_judged_and_used_without_tensorflow(home):

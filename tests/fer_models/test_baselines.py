@@ -27,6 +27,7 @@ from fer_models.errors import (
 )
 from fer_models.evaluate import evaluate
 from fer_models.predict import Predictor
+from fer_models.run import read_record
 from fer_models.train import train
 from fer_models.zoo import NETWORKS, network_defaults
 from tests.made_shards import make_samples, make_shards
@@ -222,9 +223,7 @@ def test_class_weights_are_scikit_learns_balanced_and_counted_once(tmp_path):
         tmp_path / "balanced", tmp_path / "run2", settings_of("mlp", components=6), said.append
     )
     assert "Class weights: balanced, because the shards hold 10 augmented samples." in said
-    assert json.loads((tmp_path / "run2" / "settings.json").read_text())["class_weights"] == (
-        "balanced"
-    )
+    assert read_record(tmp_path / "run2").class_weights == "balanced"
 
 
 def test_a_class_without_training_samples_gets_no_probability(tmp_path):

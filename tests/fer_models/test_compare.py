@@ -23,6 +23,7 @@ from fer_models.errors import OtherSettingsError
 from fer_models.intervals import MEASURED, figures_of, resample
 from fer_models.metrics import confusion_matrix, measure
 from fer_models.predict import Predictor
+from fer_models.run import SETTINGS_NAME, read_record
 from fer_models.zoo import network_defaults
 from tests.made_shards import make_samples, make_shards
 
@@ -118,7 +119,7 @@ def test_what_is_finished_is_taken_up_and_a_killed_comparison_goes_on(
     monkeypatch.setattr(training, "write_baseline_bundle", killed_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         compare_models(shards_dir, tmp_path, SETTINGS, ignore)
-    assert (tmp_path / "runs" / "mlp-seed0" / "settings.json").exists()
+    assert (tmp_path / "runs" / "mlp-seed0" / SETTINGS_NAME).exists()
     said: list[str] = []
     again = compare_models(shards_dir, tmp_path, SETTINGS, said.append)
     assert written == ["logreg-seed0", "logreg-seed1", "mlp-seed0", "mlp-seed0", "mlp-seed1"]
@@ -202,11 +203,11 @@ def test_a_network_is_compared_with_a_baseline(shards_dir, tmp_path, monkeypatch
     network = comparison.rows[0]
     assert network.num_parameters == 6 * 6 * 3 + 3
     assert network.seconds > 0
-    told = json.loads((tmp_path / "runs" / "logreg-seed0" / "settings.json").read_text())
+    told = read_record(tmp_path / "runs" / "logreg-seed0").settings
     usual = network_defaults("logreg").epochs
-    assert (told["settings"]["epochs"], told["settings"]["limit"]) == (usual, 90)
-    told = json.loads((tmp_path / "runs" / "cnn4-seed0" / "settings.json").read_text())
-    assert (told["settings"]["epochs"], told["settings"]["components"]) == (2, 0)
+    assert (told.epochs, told.limit) == (usual, 90)
+    told = read_record(tmp_path / "runs" / "cnn4-seed0").settings
+    assert (told.epochs, told.components) == (2, 0)
 
 
 def test_figures_of_a_confusion_matrix_are_those_of_measure():

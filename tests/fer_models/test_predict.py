@@ -102,7 +102,7 @@ def test_a_missing_bundle_says_what_to_do(tmp_path):
         Predictor.load(tmp_path / "none")
     with pytest.raises(MissingBundleError, match=r"no bundle\.json in it"):
         Predictor.load(tmp_path)
-    (tmp_path / "settings.json").write_text("{}")
+    (tmp_path / "settings.toml").write_text("")
     with pytest.raises(MissingBundleError, match="fermodel train --resume --run"):
         Predictor.load(tmp_path)
 

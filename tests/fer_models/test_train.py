@@ -6,44 +6,37 @@ import dataclasses
 import json
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fer_data.errors import DamagedShardError, MissingShardsError, SettingsError, UnknownNameError
-from fer_models import fitting, session, train, zoo
+from fer_models import fitting, generators, history_rules, session, train, zoo
 from fer_models.augmentation import AugmentSettings
 from fer_models.checkpoint import read_checkpoint
 from fer_models.errors import DamagedRunError, DivergedError, MissingRunError, OtherSettingsError
 from fer_models.events import BatchDone, EpochDone, RunStarted
+from fer_models.plan import plan_training
 from fer_models.request import complete_request
-from fer_models.run import read_history, read_record
+from fer_models.run import (
+    HistoryRow,
+    claim_run_dir,
+    history_row,
+    read_history,
+    read_record,
+    write_record,
+)
 from fer_models.settings import TrainSettings, settings_from_json
+from tests.fer_models.same_run import assert_same_run
+from tests.fer_models.tiny_network import build_tiny
 
 SHAPE = (8, 8, 1)
 
 
 @pytest.fixture(autouse=True)
 def tiny_network(monkeypatch):
-    """A network that trains in no time, with all that makes resuming hard: dropout and norms."""
-    import keras
-    from keras import layers
-
-    def build(name, spec):
-        return keras.Sequential(
-            [
-                keras.Input(spec.image_shape, dtype="uint8"),
-                layers.Rescaling(1 / 255.0, dtype=spec.precision),
-                layers.Conv2D(6, 3, activation="relu", dtype=spec.precision),
-                layers.BatchNormalization(dtype=spec.precision),
-                layers.Dropout(0.25, dtype=spec.precision),
-                layers.Flatten(),
-                layers.Dropout(0.25, dtype=spec.precision),
-                layers.Dense(spec.num_classes, activation="softmax", dtype="float32"),
-            ]
-        )
-
-    monkeypatch.setattr(session, "build_network", build)
+    monkeypatch.setattr(session, "build_network", build_tiny)
 
 
 def choose(**changes):
@@ -72,19 +65,21 @@ def kill_after(epoch, batch=1):
 
 def test_a_run_folder_holds_all_there_is_to_know(shards_dir, tmp_path):
     events = []
-    report = train.train(shards_dir, tmp_path / "run", choose(), events.append)
+    settings = choose(ema=0.9, tensorboard=True)
+    report = train.train(shards_dir, tmp_path / "run", settings, events.append)
     assert isinstance(events[0], RunStarted)
     assert [e.row.epoch for e in events if isinstance(e, EpochDone)] == [1, 2, 3, 4]
     assert report.stopped == "finished"
     run = tmp_path / "run"
     assert {path.name for path in run.iterdir()} == {
-        "settings.json",
+        "settings.toml",
         "history.csv",
         "metrics.json",
         "checkpoints",
         "bundle",
+        "tensorboard",
     }
-    assert read_record(run).settings == choose()
+    assert read_record(run).settings == settings
     assert read_record(run).shards_dir == shards_dir.resolve()
     history = read_history(run)
     assert [row.epoch for row in history] == [1, 2, 3, 4]
@@ -97,29 +92,21 @@ def test_a_run_folder_holds_all_there_is_to_know(shards_dir, tmp_path):
     assert not list(run.rglob("*.tmp"))
 
 
-def assert_same_run(first, second):
-    """Two run folders whose last states agree to what sums in another order may differ by."""
-    ours, theirs = (read_checkpoint(run / "checkpoints" / "last.npz") for run in (first, second))
-    assert ours.progress == theirs.progress
-    for part in ("weights", "optimizer", "generators"):
-        for one, other in zip(getattr(ours, part), getattr(theirs, part), strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
-    for one, other in zip(ours.history, theirs.history, strict=True):
-        assert one.loss == pytest.approx(other.loss, rel=1e-5)
-        assert one.accuracy == pytest.approx(other.accuracy, rel=1e-5)
-        assert one.validation_macro_f1 == pytest.approx(other.validation_macro_f1, rel=1e-5)
-
-
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-@pytest.mark.parametrize("moment", ["between epochs", "in an epoch"])
+@pytest.mark.parametrize(
+    ("moment", "schedule", "others"),
+    [
+        ("between epochs", "cosine", {"warmup": 1.5, "ema": 0.9}),
+        ("in an epoch", "plateau", {"drop_every": 1, "optimizer": "adamw", "weight_decay": 0.01}),
+    ],
+)
 def test_a_killed_and_resumed_run_is_the_same_run(
-    shards_dir, tmp_path, monkeypatch, schedule, moment
+    shards_dir, tmp_path, monkeypatch, moment, schedule, others
 ):
-    settings = choose(schedule=schedule, epochs=3)
+    settings = choose(schedule=schedule, epochs=3, **others)
     whole = train.train(shards_dir, tmp_path / "whole", settings)
     with monkeypatch.context() as changed:
         if moment == "in an epoch":
-            changed.setattr(session, "_SECONDS_BETWEEN_SAVES", 0.0)  # after each batch
+            settings = dataclasses.replace(settings, save_minutes=0.0)  # after each batch
         changed.setattr(fitting, "_SECONDS_BETWEEN_EVENTS", 0.0)
         with pytest.raises(KilledError):
             train.train(shards_dir, tmp_path / "killed", settings, kill_after(2, batch=4))
@@ -133,13 +120,11 @@ def test_a_killed_and_resumed_run_is_the_same_run(
     assert resumed.best_epoch == whole.best_epoch
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_in_the_middle_of_an_epoch(
-    shards_dir, tmp_path, monkeypatch, caplog, number
-):
+def test_a_signal_saves_in_the_middle_of_an_epoch(shards_dir, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(fitting, "_SECONDS_BETWEEN_EVENTS", 0.0)
     settings = choose(epochs=2)
     train.train(shards_dir, tmp_path / "whole", settings)
+    number = signal.SIGTERM  # heard as SIGINT is
     handler = signal.getsignal(number)
 
     def on_event(event):
@@ -172,44 +157,48 @@ def test_resuming_a_finished_run_changes_nothing(shards_dir, tmp_path):
     assert again.best_epoch == first.best_epoch
 
 
-def test_a_run_killed_in_its_first_epoch_resumes_from_the_start(shards_dir, tmp_path):
-    with pytest.raises(KilledError):
-        train.train(shards_dir, tmp_path / "run", choose(epochs=1), kill_after(0))
-    report = train.train(shards_dir, tmp_path / "run", choose(epochs=1), resume=True)
-    assert len(report.history) == 1
-
-
-def test_resuming_with_other_settings_is_refused(shards_dir, tmp_path):
-    train.train(shards_dir, tmp_path / "run", choose(epochs=1))
+def test_what_does_not_fit_a_run_is_refused(shards_dir, make_shards, tmp_path):
+    settings, run = choose(epochs=1), tmp_path / "run"
+    train.train(shards_dir, run, settings)
     with pytest.raises(OtherSettingsError, match=r"learning_rate 0\.003, not 0\.5"):
-        train.train(shards_dir, tmp_path / "run", choose(epochs=1, learning_rate=0.5), resume=True)
-
-
-def test_resuming_on_other_shards_is_refused(shards_dir, make_shards, tmp_path):
-    train.train(shards_dir, tmp_path / "run", choose(epochs=1))
+        train.train(shards_dir, run, choose(epochs=1, learning_rate=0.5), resume=True)
     others, _ = make_shards({"train": [20]}, "others", image_shape=SHAPE)
     with pytest.raises(OtherSettingsError, match="other shards"):
-        train.train(others, tmp_path / "run", choose(epochs=1), resume=True)
+        train.train(others, run, settings, resume=True)
     with pytest.raises(MissingRunError, match="no such folder"):
         train.train(shards_dir, tmp_path / "none", choose(), resume=True)
-
-
-def test_a_cut_checkpoint_is_one_clear_error(shards_dir, tmp_path):
-    train.train(shards_dir, tmp_path / "run", choose(epochs=1))
-    path = tmp_path / "run" / "checkpoints" / "last.npz"
+    path = run / "checkpoints" / "last.npz"
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(DamagedRunError, match=r"last\.npz"):
-        train.train(shards_dir, tmp_path / "run", choose(epochs=1), resume=True)
+        train.train(shards_dir, run, settings, resume=True)
 
 
-def test_a_run_folder_in_use_is_left_alone(shards_dir, tmp_path, monkeypatch):
+def test_a_run_folder_in_use_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    settings = choose(epochs=1)
-    assert str(train.train(shards_dir, None, settings).run_dir) == "runs/cnn4-001"
-    assert str(train.train(shards_dir, None, settings).run_dir) == "runs/cnn4-002"
+
+    def claim(run_dir):
+        claimed = claim_run_dir(run_dir, "cnn4")
+        (claimed / "settings.toml").touch()
+        return str(claimed)
+
+    assert [claim(None), claim(None)] == ["runs/cnn4-001", "runs/cnn4-002"]
     (tmp_path / "mine").mkdir()
-    assert train.train(shards_dir, tmp_path / "mine", settings).run_dir.name == "mine"
-    assert train.train(shards_dir, tmp_path / "mine", settings).run_dir.name == "mine-002"
+    assert [claim(Path("mine")), claim(Path("mine"))] == ["mine", "mine-002"]
+
+
+def test_no_epochs_only_build_the_network(shards_dir, tmp_path):
+    from fer_models.bundle import load_network, read_bundle
+
+    events = []
+    report = train.train(shards_dir, tmp_path / "run", choose(epochs=0), events.append)
+    assert (report.stopped, report.history, report.best_epoch) == ("built", (), 0)
+    assert "0 epochs: the network is only built; nothing is trained." in events[0].notes
+    bundle = read_bundle(tmp_path / "run" / "bundle")
+    assert bundle.epoch == 0
+    built = session.build_planned(train.plan_training(shards_dir, choose()), "float32")
+    written = load_network(tmp_path / "run" / "bundle", bundle)
+    for one, other in zip(built.get_weights(), written.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_ctrl_c_keeps_the_finished_epochs_and_a_bundle(shards_dir, tmp_path):
@@ -217,10 +206,11 @@ def test_ctrl_c_keeps_the_finished_epochs_and_a_bundle(shards_dir, tmp_path):
         if isinstance(event, BatchDone) and event.epoch == 2:
             raise KeyboardInterrupt
 
-    report = train.train(shards_dir, tmp_path / "run", choose(), on_event)
+    report = train.train(shards_dir, tmp_path / "run", choose(epochs=2), on_event)
     assert (report.stopped, len(report.history), report.best_epoch) == ("interrupted", 1, 1)
     assert (tmp_path / "run" / "bundle" / "bundle.json").exists()
-    assert train.train(shards_dir, tmp_path / "run", choose(), resume=True).stopped == "finished"
+    again = train.train(shards_dir, tmp_path / "run", choose(epochs=2), resume=True)
+    assert again.stopped == "finished"
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_reason(shards_dir, tmp_path):
@@ -236,15 +226,15 @@ def test_training_stops_when_nothing_gets_better(shards_dir, tmp_path):
     assert len(report.history) == report.best_epoch + 2
 
 
-def test_the_best_of_equal_epochs_is_the_earliest(shards_dir, tmp_path):
-    row = train.train(shards_dir, tmp_path / "run", choose(epochs=1)).history[0]
+def test_the_best_of_equal_epochs_is_the_earliest():
+    row = history_row(dict.fromkeys([f.name for f in dataclasses.fields(HistoryRow)], "1"))
     rows = [dataclasses.replace(row, epoch=n, validation_macro_f1=f) for n, f in
             ((1, 0.2), (2, 0.5), (3, 0.5))]  # fmt: skip
-    assert session.best_epoch(tuple(rows)) == 2
+    assert history_rules.best_epoch(tuple(rows)) == 2
     unjudged = [dataclasses.replace(row, epoch=n, validation_macro_f1=None, loss=loss)
                 for n, loss in ((1, 0.5), (2, 0.3), (3, 0.4))]  # fmt: skip
-    assert session.best_epoch(tuple(unjudged)) == 2
-    assert session.best_epoch(()) == 0
+    assert history_rules.best_epoch(tuple(unjudged)) == 2
+    assert history_rules.best_epoch(()) == 0
 
 
 def test_without_validation_the_loss_decides_and_it_is_said(make_shards, tmp_path):
@@ -256,15 +246,13 @@ def test_without_validation_the_loss_decides_and_it_is_said(make_shards, tmp_pat
     assert read_history(tmp_path / "run")[0].validation_loss is None
 
 
-def test_class_weights_follow_the_augmented_samples(make_shards, tmp_path):
+def test_class_weights_follow_the_augmented_samples(make_shards):
     notes = {}
     for augmented in (0, 3):
         folder, _ = make_shards(
             {"train": [50]}, f"with-{augmented}", augmented=augmented, image_shape=SHAPE
         )
-        events = []
-        train.train(folder, tmp_path / str(augmented), choose(epochs=1), events.append)
-        notes[augmented] = events[0].notes[0]
+        notes[augmented] = train.plan_training(folder, choose()).notes[0]
     assert notes[0].startswith("Class weights: original, because")
     assert notes[3].startswith("Class weights: balanced, because the shards hold")
 
@@ -308,7 +296,7 @@ def test_settings_survive_their_json():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("epochs", 0, "epochs must be 1 or more; received 0"),
+        ("epochs", -1, "epochs must be 0 or more; received -1"),
         ("patience", -1, "patience must be 0 or more; received -1"),
         ("learning_rate", 0.0, "learning_rate must be above 0; received 0.0"),
         ("class_weights", "balance", 'Did you mean "balanced"'),
@@ -324,7 +312,10 @@ def test_a_request_is_completed_by_defaults_or_by_the_run(shards_dir, tmp_path, 
     assert asked.settings == dataclasses.replace(
         zoo.network_defaults("cnn4"), epochs=5, augment=None
     )
-    train.train(shards_dir, tmp_path / "run", choose(epochs=1))
+    (tmp_path / "run").mkdir()
+    write_record(
+        tmp_path / "run", train._record(shards_dir, plan_training(shards_dir, choose(epochs=1)))
+    )
     asked = complete_request(None, tmp_path / "run", {"epochs": None}, resume=True)
     assert (asked.settings, asked.shards_dir) == (choose(epochs=1), shards_dir.resolve())
     with pytest.raises(MissingShardsError):
@@ -341,7 +332,7 @@ def test_dropout_draws_anew_each_epoch_and_the_same_again(shards_dir):
 
     drawn = []
     for epoch in (0, 1, 0):
-        fitting.seed_dropout(network, 5, epoch)
+        generators.seed_generators(network, 5, epoch)
         drawn.append(states())
     assert len(drawn[0]) == 2
     np.testing.assert_array_equal(drawn[0], drawn[2])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from fer_data.errors import SettingsError
 from fer_models import train
 from fer_models.bundle import load_network, read_bundle
 from fer_models.request import complete_request
+from fer_models.run import read_record
 from fer_models.zoo import NetworkSpec, build_network, model_title, network_defaults
 
 SPEC = NetworkSpec(image_shape=(8, 8, 1), num_classes=3, pixel_mean=(0.5,), pixel_std=(0.25,))
@@ -61,8 +61,7 @@ def test_it_is_trained_kept_and_loaded_without_its_file(write, make_shards, tmp_
     asked = complete_request(None, None, {"model": "mine.py"}, resume=False)
     report = train.train(asked.shards_dir, asked.run_dir, asked.settings)
     assert report.run_dir == Path("runs/mine-001")
-    settings = json.loads((report.run_dir / "settings.json").read_text())["settings"]
-    assert settings["model"] == f"{tmp_path / 'mine.py'}:build"
+    assert read_record(report.run_dir).settings.model == f"{tmp_path / 'mine.py'}:build"
     (tmp_path / "mine.py").unlink()
     bundle_dir = report.run_dir / "bundle"
     network = load_network(bundle_dir, read_bundle(bundle_dir))

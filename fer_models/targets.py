@@ -1,0 +1,77 @@
+"""What a network is to learn of each sample: a label, or a share for every class; and the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from fer_data.shards.arrays import read_arrays
+from fer_data.shards.index import ShardIndex
+from fer_models.plan import TrainPlan
+
+#: From labels and numbers of samples, int64 tensors of shape (batch,), to what a loss takes.
+Targets = Callable[[Any, Any], Any]
+
+
+def read_votes(shards_dir: Path, index: ShardIndex, split: str) -> NDArray[np.float32]:
+    """The shares of the votes of every sample of a split, in the order of the shards.
+
+    Returns:
+        float32 array of shape (num_samples, num_classes); rows sum to 1, or to 0 where nobody
+        voted.
+
+    Raises:
+        DamagedShardError: a shard is not what the index says, or holds no votes.
+    """
+    num_classes = len(index.class_names)
+    parts = [
+        read_arrays(shards_dir / shard.file, shard, ("votes",))["votes"]
+        for shard in index.split_shards(split)
+        if shard.num_samples
+    ]
+    votes = np.concatenate([*parts, np.empty((0, num_classes), np.float32)]).astype(np.float64)
+    sums = votes.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = np.divide(votes, sums, out=np.zeros_like(votes), where=sums > 0)
+    return shares.astype(np.float32)
+
+
+def make_targets(plan: TrainPlan, shards_dir: Path) -> Targets:
+    """What gives the targets of a batch of the train split.
+
+    They are int64 labels of shape (batch,), or where `plan.has_soft_targets` float32 shares of
+    shape (batch, num_classes), each row summing to 1, smoothed.
+    """
+    if not plan.has_soft_targets:
+        return lambda labels, _numbers: labels
+    num_classes = len(plan.index.class_names)
+    smoothing = plan.settings.label_smoothing
+    votes = None
+    if plan.loss == "votes":
+        with tf.device("CPU:0"):
+            votes = tf.constant(read_votes(shards_dir, plan.index, "train"))
+
+    def shares(labels: Any, numbers: Any) -> Any:
+        rows = tf.one_hot(labels, num_classes)
+        if votes is not None:
+            voted = tf.gather(votes, numbers)
+            rows = tf.where(tf.reduce_sum(voted, axis=1, keepdims=True) > 0, voted, rows)
+        return rows * (1.0 - smoothing) + smoothing / num_classes
+
+    return shares
+
+
+def make_loss(plan: TrainPlan) -> Any:
+    """The `keras.losses.Loss` between the targets of `make_targets` and probabilities."""
+    from keras import losses
+
+    if plan.loss == "focal":
+        # alpha=1: a gamma of 0 is the cross-entropy
+        return losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=plan.settings.gamma)
+    if plan.has_soft_targets:
+        return losses.CategoricalCrossentropy()
+    return losses.SparseCategoricalCrossentropy()
