@@ -115,7 +115,7 @@ def _absolute_files(asked: Mapping[str, Any]) -> dict[str, str]:
     files: dict[str, str] = {}
     if "model" in asked and is_own(asked["model"]):
         files["model"] = resolve_own(asked["model"])
-    if asked.get("weights", "none") != "none":
+    if asked.get("weights", "") not in {"", "none"}:
         files["weights"] = str(Path(asked["weights"]).resolve())
     return files
 

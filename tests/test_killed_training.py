@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import signal
@@ -40,7 +41,8 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_killed(tmp_path: Path)
         optimizer="sgd", augment=AugmentSettings(mixup=0.2), patience=0, save_minutes=0.003,
     )  # fmt: skip
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    unbroken = start(tmp_path / "shards", whole, settings)
+    unsaved = dataclasses.replace(settings, save_minutes=5.0)  # in the middle of an epoch
+    unbroken = start(tmp_path / "shards", whole, unsaved)
     rng = random.Random(0)
     ends = []
     for _ in range(KILLS):

@@ -35,7 +35,7 @@ def _list_networks(out: Output) -> None:
         (
             n.name,
             _describe_input(n),
-            n.num_parameters or "by the samples",
+            n.num_parameters or "varies",
             f"{n.summary} ({n.source})",
             _presets(n),
         )
@@ -51,7 +51,7 @@ def _show_network(out: Output, network: Network) -> None:
         ("what it is", network.summary),
         ("source", network.source),
         ("input", f"{_describe_input(network)}; at least {network.min_side}x{network.min_side}"),
-        ("parameters", f"{network.num_parameters:,}"),
+        ("parameters", f"{network.num_parameters:,}" if network.num_parameters else "varies"),
         *((f"preset {p.name}", f"{p.summary}; {p.num_parameters:,}") for p in network.presets),
     ]
     out.table(network.name, ("", "value"), about)

@@ -82,7 +82,7 @@ def test_its_run_is_taken_as_a_networks(fitted_runs, model):
     assert report.metrics.to_json() == fitted_runs[model].validation.to_json()
     assert told["macro_f1"] == report.metrics.macro_f1
     page = report.report_path.read_text()
-    assert f"--model {model}" in page
+    assert "fermodel train --config" in page
     assert "scikit-learn" in page
     assert "batch size" not in page or model == "mlp"
     predictor = Predictor.load(run_dir)

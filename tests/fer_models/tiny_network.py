@@ -22,3 +22,19 @@ def build_tiny(_name: str, spec: Any) -> Any:
             layers.Dense(spec.num_classes, activation="softmax", dtype="float32"),
         ]
     )
+
+
+def build_plain(_name: str, spec: Any) -> Any:
+    """Without dropout and norms: what it learns of a batch does not depend on who shares it."""
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            keras.Input(spec.image_shape, dtype="uint8"),
+            layers.Rescaling(1 / 255.0),
+            layers.Flatten(),
+            layers.Dense(8, activation="relu"),
+            layers.Dense(spec.num_classes, activation="softmax"),
+        ]
+    )

@@ -1,7 +1,7 @@
 """Trains the tiny network in a process of its own: under another backend, or to be killed.
 
-`python train_tiny.py SHARDS RUN SETTINGS [DEVICES]`: SETTINGS as JSON, DEVICES logical CPUs. Goes
-on with RUN where it is there.
+`python train_tiny.py SHARDS RUN SETTINGS [DEVICES]`: SETTINGS as JSON, DEVICES logical
+CPUs, which train a plain network if given as 2. Goes on with RUN where it is there.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def main(shards_dir: Path, run_dir: Path, settings: str, num_devices: int = 1) -
     from fer_models import session
     from fer_models.settings import settings_from_json
     from fer_models.train import train
-    from tests.fer_models.tiny_network import build_tiny
+    from tests.fer_models.tiny_network import build_plain, build_tiny
 
-    session.build_network = build_tiny
+    session.build_network = build_tiny if num_devices == 1 else build_plain
     resume = (run_dir / "settings.toml").exists()
     report = train(shards_dir, run_dir, settings_from_json(json.loads(settings)), resume=resume)
     print(json.dumps(report.to_json()))
