@@ -156,3 +156,17 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return escape(str(value))
+
+
+def describe(value: object) -> str:
+    """A setting in words.
+
+    Example:
+        >>> describe({"zoom": 0.1, "flip": True}), describe(None)
+        ('zoom 0.1, flip yes', 'none')
+    """
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {describe(part)}" for name, part in value.items())
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

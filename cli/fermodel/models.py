@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import click
 
 from fer_models.zoo import NETWORKS, Network, find_network, network_presets
 from fercli.options import json_option
-from fercli.output import Output
+from fercli.output import Output, describe
 
 
 @click.command()
@@ -57,7 +56,7 @@ def _show_network(out: Output, network: Network) -> None:
     out.table(network.name, ("", "value"), about)
     presets = {name: settings.to_json() for name, settings in network_presets(network.name).items()}
     fields = [f for f in next(iter(presets.values())) if f not in {"model", "preset", "weights"}]
-    rows = [(f.replace("_", " "), *(_describe(p[f]) for p in presets.values())) for f in fields]
+    rows = [(f.replace("_", " "), *(describe(p[f]) for p in presets.values())) for f in fields]
     out.table("Settings", ("setting", *(name or "value" for name in presets)), rows)
     options = f" --preset {network.presets[-1].name}" if network.presets else ""
     out.note(f"Next:  fermodel train shards --model {network.name}{options}")
@@ -70,11 +69,3 @@ def _describe_input(network: Network) -> str:
 
 def _presets(network: Network) -> str:
     return ", ".join(preset.name for preset in network.presets)
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_describe(part)}" for name, part in value.items())
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

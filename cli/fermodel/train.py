@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fercli.options import dry_run_option, json_option
-from fercli.output import Output
+from fercli.output import Output, describe
 from fermodel.train_options import train_options
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _show_plan(out: Output, asked: TrainRequest) -> None:
     from fer_models.plan import plan_training
 
     plan = plan_training(asked.shards_dir, asked.settings)
-    rows = [(name.replace("_", " "), _describe(value)) for name, value in plan.to_json().items()]
+    rows = [(name.replace("_", " "), describe(value)) for name, value in plan.to_json().items()]
     out.table(f"Would train on {asked.shards_dir}", ("setting", "value"), rows)
     for note in plan.notes:
         out.note(note)
@@ -136,11 +136,3 @@ def _show_report(out: Output, report: TrainReport) -> None:
     out.result(report.to_json())
     if report.stopped == "interrupted":
         sys.exit(_INTERRUPTED)
-
-
-def _describe(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_describe(part)}" for name, part in value.items())
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
