@@ -44,7 +44,8 @@ def encode_npz(arrays: Mapping[str, NDArray[Any]], compression: str = "fast") ->
     """
     if compression not in COMPRESSIONS:
         raise UnknownNameError("compression", compression, COMPRESSIONS)
-    out = bytearray()
+    parts: list[bytes] = []  # joined once: copies of megabytes take as long as compressing them
+    offset = 0
     central = bytearray()
     entries: dict[str, ArrayEntry] = {}
     for name, array in arrays.items():
@@ -53,8 +54,7 @@ def encode_npz(arrays: Mapping[str, NDArray[Any]], compression: str = "fast") ->
         compressed = COMPRESSIONS[compression](raw)
         member = f"{name}.npy".encode()
         common = (0, 8, 0, _DOS_DATE, crc, len(compressed), len(raw), len(member), 0)
-        offset = len(out)
-        out += _LOCAL_HEADER.pack(b"PK\3\4", _VERSION, *common) + member
+        local = _LOCAL_HEADER.pack(b"PK\3\4", _VERSION, *common) + member
         central += (
             _CENTRAL_HEADER.pack(b"PK\1\2", _VERSION, _VERSION, *common, 0, 0, 0, 0, offset)
             + member
@@ -62,17 +62,18 @@ def encode_npz(arrays: Mapping[str, NDArray[Any]], compression: str = "fast") ->
         entries[name] = ArrayEntry(
             dtype=array.dtype.newbyteorder("<").str,
             shape=array.shape,
-            offset=len(out),
+            offset=offset + len(local),
             compressed_bytes=len(compressed),
             raw_bytes=len(raw),
             header_bytes=header,
             crc32=crc,
             compression="deflate",
         )
-        out += compressed
+        parts += [local, compressed]
+        offset += len(local) + len(compressed)
     num = len(entries)
-    end = _END_RECORD.pack(b"PK\5\6", 0, 0, num, num, len(central), len(out), 0)
-    return EncodedShard(data=bytes(out + central + end), arrays=entries)
+    end = _END_RECORD.pack(b"PK\5\6", 0, 0, num, num, len(central), offset, 0)
+    return EncodedShard(data=b"".join([*parts, central, end]), arrays=entries)
 
 
 def _npy_bytes(name: str, array: NDArray[Any]) -> tuple[int, bytes]:
