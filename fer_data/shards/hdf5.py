@@ -157,7 +157,8 @@ def _write_array(file: h5py.File, name: str, array: NDArray[Any], compression: s
     dtype: Any = array.dtype
     if dtype.kind == "S":
         dtype = h5py.string_dtype("utf-8", dtype.itemsize)
-    codec, chunks = CODECS.get(compression), list(_chunks(array, rows))
+    raw = array.reshape(-1).view(np.uint8).data  # no copies of megabytes
+    codec, chunks = CODECS.get(compression), list(_chunks(raw, rows * array[:1].nbytes))
     dataset = file.create_dataset(
         name,
         shape=array.shape,
@@ -175,7 +176,6 @@ def _write_array(file: h5py.File, name: str, array: NDArray[Any], compression: s
         for start, chunk in zip(_chunk_starts(dataset), chunks, strict=True):
             dataset.id.write_direct_chunk(start, zlib_stream(chunk, compression))
     places = _chunk_places(dataset)
-    raw = array.tobytes()
     return ArrayEntry(
         dtype=array.dtype.str,
         shape=array.shape,
@@ -193,11 +193,11 @@ def _write_array(file: h5py.File, name: str, array: NDArray[Any], compression: s
     )
 
 
-def _chunks(array: NDArray[Any], rows: int) -> Iterator[bytes]:
-    """The bytes of an array, `rows` rows at a time; the last chunk is filled up with zeros."""
-    for start in range(0, len(array), rows):
-        part = array[start : start + rows].tobytes()
-        yield part.ljust(rows * array[:1].nbytes, b"\0")
+def _chunks(raw: memoryview, size: int) -> Iterator[memoryview | bytes]:
+    """The bytes of an array, `size` at a time; the last chunk is filled up with zeros."""
+    for start in range(0, len(raw), size):
+        part = raw[start : start + size]
+        yield part if len(part) == size else bytes(part).ljust(size, b"\0")
 
 
 def _chunk_starts(dataset: h5py.Dataset) -> list[tuple[int, ...]]:
