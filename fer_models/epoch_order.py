@@ -103,23 +103,25 @@ class BlockPlan:
 
     Attributes:
         first_block: number of the first of them.
-        firsts: int64 array of shape (num_blocks,): place within the block of its first sample.
-        lasts: int64 array of shape (num_blocks,): place behind its last.
+        num_blocks: how many there are.
+        skipped: samples that the first of them has before the first place.
+        surplus: samples that the last of them has behind the last place.
         batch_sizes: int64 array of shape (num_batches,): samples of each batch. Batches are cut
             across the blocks.
         block_shards: shards a block.
     """
 
     first_block: int
-    firsts: NDArray[np.int64]
-    lasts: NDArray[np.int64]
+    num_blocks: int
+    skipped: int
+    surplus: int
     batch_sizes: NDArray[np.int64]
     block_shards: int
 
     @property
     def shards(self) -> slice:
         """The shards of these blocks, in the epoch's order."""
-        last_block = self.first_block + len(self.firsts)
+        last_block = self.first_block + self.num_blocks
         return slice(self.first_block * self.block_shards, last_block * self.block_shards)
 
 
@@ -141,22 +143,21 @@ def plan_blocks(
 
     Example:
         >>> plan = plan_blocks(np.array([10, 10, 10, 10, 5]), 2, (25, 42), 8, 3)
-        >>> plan.first_block, plan.firsts.tolist(), plan.lasts.tolist(), plan.batch_sizes.tolist()
-        (1, [5, 0], [20, 2], [8, 8, 1])
+        >>> plan.first_block, plan.num_blocks, plan.skipped, plan.surplus, plan.batch_sizes.tolist()
+        (1, 2, 5, 3, [8, 8, 1])
     """
     first, last = places
     block_sizes = np.add.reduceat(sizes, np.arange(0, len(sizes), block_shards))
     ends = np.cumsum(block_sizes)
     first_block = int(np.searchsorted(ends, first, side="right"))
     last_block = int(np.searchsorted(ends, last, side="left"))
-    blocks = slice(first_block, last_block + 1)
-    starts = (ends - block_sizes)[blocks]
     batch_sizes = np.full(num_batches, batch_size)
     batch_sizes[-1] = last - first - (num_batches - 1) * batch_size
     return BlockPlan(
         first_block=first_block,
-        firsts=np.maximum(first - starts, 0),
-        lasts=np.minimum(last - starts, block_sizes[blocks]),
+        num_blocks=last_block + 1 - first_block,
+        skipped=first - int(ends[first_block] - block_sizes[first_block]),
+        surplus=int(ends[last_block]) - last,
         batch_sizes=batch_sizes,
         block_shards=block_shards,
     )

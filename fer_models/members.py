@@ -30,6 +30,7 @@ from fer_data.shards.pixels import DTYPES, restored_pixels
 
 _ARRAYS = ("images", "labels")
 _GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+_ALL = 2**62  # bytes: as many as there are
 _WITNESS_TEXT = b"whole"
 #: A second gzip stream. TensorFlow takes a stream that is cut short, or that a wrong bit lets run
 #: past its end, for a whole one, and checks nothing then; but it reads a second stream only behind
@@ -46,28 +47,36 @@ _WITNESS = (
 class ShardPlaces:
     """Where the images and labels of some shards stand, as arrays that become tensors.
 
+    Streams are raw deflate; those of a shard's images stand before those of its labels.
+
     Attributes:
         paths: bytes array of shape (num_shards,).
         samples: int64 array of shape (num_shards,), samples of each shard.
-        numbers: int64 array of shape (num_shards, 2, 4): for images and labels the number of
-            streams, the bytes that each of them holds, where the data begins in all of them
-            together, and where it ends.
-        is_float: bool array of shape (num_shards,): whether the images are float32.
-        streams: int64 array of shape (num_shards, most streams, 2): offset and size of each raw
-            deflate stream, those of the images first.
+        counts: int64 array of shape (num_shards, 2): streams of the images and of the labels.
+        spans: int64 array of shape (num_shards, 2, 2): where the data of the images and of the
+            labels begins in what their streams hold together, and how long it is, in bytes.
+        offsets: int64 array of shape (num_shards, most streams): of each stream in the file.
+        sizes: the same of their sizes, in bytes.
+        held: the same of the bytes that each holds.
         trailers: bytes array of shape (num_shards, most streams): CRC and size of what each of
             them holds, as gzip ends.
         entries: bytes array of shape (num_shards,): what the index says of each shard, in JSON,
             where only the NumPy reader decodes it; else empty.
+        is_float: whether the images are float32.
+        is_single: whether every array is one stream, as in an NPZ archive.
     """
 
     paths: NDArray[np.object_]
     samples: NDArray[np.int64]
-    numbers: NDArray[np.int64]
-    is_float: NDArray[np.bool_]
-    streams: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    spans: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    held: NDArray[np.int64]
     trailers: NDArray[np.object_]
     entries: NDArray[np.object_]
+    is_float: bool
+    is_single: bool
 
     def tensors(self) -> dict[str, Any]:
         """The arrays by name, for `tf.data.Dataset.from_tensor_slices`."""
@@ -76,9 +85,11 @@ class ShardPlaces:
         return {
             "path": self.paths,
             "samples": self.samples,
-            "numbers": self.numbers,
-            "is_float": self.is_float,
-            "streams": self.streams,
+            "counts": self.counts,
+            "spans": self.spans,
+            "offsets": self.offsets,
+            "sizes": self.sizes,
+            "held": self.held,
             "trailers": self.trailers,
         }
 
@@ -88,14 +99,16 @@ def locate_shards(shards_dir: Path, shards: Sequence[ShardEntry]) -> ShardPlaces
 
     Raises:
         MissingPluginError: a codec compressed one of them that is not installed.
-        DamagedShardError: the index names a compression that is not known.
+        DamagedShardError: the index names a compression that is not known, or shards of several
+            dtypes.
     """
     check_codecs(shards_dir, shards)
     by_numpy = any(shard.codecs for shard in shards)
     found = [[deflate_streams(shard.arrays[name]) for name in _ARRAYS] for shard in shards]
     most = max((sum(map(len, pair)) for pair in found), default=1)
-    numbers = np.zeros((len(shards), len(_ARRAYS), 4), np.int64)
-    streams = np.zeros((len(shards), most, 2), np.int64)
+    counts = np.array([[len(parts) for parts in pair] for pair in found], np.int64)
+    spans = np.zeros((len(shards), len(_ARRAYS), 2), np.int64)
+    offsets, sizes, held = (np.zeros((len(shards), most), np.int64) for _ in range(3))
     trailers = np.full((len(shards), most), b"", object)
     for row, (shard, pair) in enumerate(zip(shards, found, strict=True)):
         for array, (name, parts) in enumerate(zip(_ARRAYS, pair, strict=True)):
@@ -105,24 +118,35 @@ def locate_shards(shards_dir: Path, shards: Sequence[ShardEntry]) -> ShardPlaces
                     f'{shards_dir / shard.file}: {name}: compression "{entry.compression}" is not '
                     "known; run `ferdata pack` again"
                 )
-            held = parts[0].raw_bytes if parts else 0
-            numbers[row, array] = len(parts), held, entry.header_bytes, entry.raw_bytes
+            spans[row, array] = entry.header_bytes, entry.raw_bytes - entry.header_bytes
         for column, part in enumerate(pair[0] + pair[1]):
-            streams[row, column] = part.offset, part.size
+            offsets[row, column], sizes[row, column] = part.offset, part.size
+            held[row, column] = part.raw_bytes
             trailers[row, column] = struct.pack("<II", part.crc32, part.raw_bytes)
-    is_float = [shard.arrays["images"].dtype == DTYPES["float32"] for shard in shards]
+    dtypes = {shard.arrays["images"].dtype for shard in shards}
+    if len(dtypes) > 1:
+        raise DamagedShardError(
+            f"{shards_dir}: the index gives images the dtypes {', '.join(sorted(dtypes))}; "
+            "expected one; run `ferdata pack` again"
+        )
     return ShardPlaces(
         paths=np.array([str(shards_dir / s.file).encode() for s in shards], object),
         samples=np.array([shard.num_samples for shard in shards], np.int64),
-        numbers=numbers,
-        is_float=np.array(is_float, np.bool_),
-        streams=streams,
+        counts=counts,
+        spans=spans,
+        offsets=offsets,
+        sizes=sizes,
+        held=held,
         trailers=trailers,
         entries=np.array([_entry_json(s) if by_numpy else b"" for s in shards], object),
+        is_float=dtypes == {DTYPES["float32"]},
+        is_single=bool((counts == 1).all()),
     )
 
 
-def decode_shard(place: dict[str, Any], image_shape: tuple[int, int, int]) -> tuple[Any, Any]:
+def decode_shard(
+    place: dict[str, Any], places: ShardPlaces, image_shape: tuple[int, int, int]
+) -> tuple[Any, Any]:
     """The images, uint8 (n, H, W, C), and labels, int64 (n,), of one shard.
 
     They are decoded by TensorFlow's own operations, in whatever layout and dtype they are stored: a
@@ -131,71 +155,70 @@ def decode_shard(place: dict[str, Any], image_shape: tuple[int, int, int]) -> tu
     `tf.numpy_function` call the NumPy reader.
 
     Args:
-        place: one element of `ShardPlaces.tensors`.
+        place: one element of `places.tensors()`.
+        places: where the shards stand.
         image_shape: height, width, channels.
     """
     if "entry" in place:
         return _decode_by_numpy(place, image_shape)
-    num_samples, numbers = place["samples"], place["numbers"]
-    ends = tf.cumsum(numbers[:, 0])
-    held = tf.repeat(numbers[:, 1], numbers[:, 0])  # bytes of each stream
-    raws = _gunzip(
-        tf.io.read_file(place["path"]),
-        place["streams"][: ends[1]],
-        place["trailers"][: ends[1]],
-        held,
-    )
-    pixels = _data_bytes(raws[: ends[0]], numbers[0])
-    pixels = tf.cond(
-        place["is_float"],
-        lambda: tf.cast(
-            tf.round(tf.bitcast(tf.reshape(pixels, (-1, 4)), tf.float32) * 255), tf.uint8
-        ),
-        lambda: pixels,
-    )
+    streams = tuple(place[name] for name in ("offsets", "sizes", "held", "trailers"))
+    spans = tf.unstack(place["spans"])
+    if places.is_single:
+        raws = tf.unstack(_gunzip(place["path"], *streams))
+        pixels, labels = (
+            tf.slice(tf.io.decode_raw(raw, tf.uint8), *tf.unstack(span[:, tf.newaxis]))
+            for raw, span in zip(raws, spans, strict=True)
+        )
+    else:
+        num_images, num_labels = tf.unstack(place["counts"])
+        num_streams = num_images + num_labels
+        raws = _gunzip(place["path"], *(values[:num_streams] for values in streams))
+        pixels = _chunk_bytes(raws[:num_images], place["held"][0], spans[0])
+        labels = _chunk_bytes(raws[num_images:], place["held"][num_images], spans[1])
+    if places.is_float:
+        floats = tf.bitcast(tf.reshape(pixels, (-1, 4)), tf.float32)
+        pixels = tf.cast(tf.round(floats * 255), tf.uint8)
     # (bytes,) -> (n, H, W, C)
-    images = tf.reshape(pixels, tf.stack([num_samples, *image_shape]))
+    images = tf.reshape(pixels, tf.stack([place["samples"], *image_shape]))
     images.set_shape((None, *image_shape))
     # (bytes,) -> (n, 8) -> (n,)
-    rows = tf.reshape(_data_bytes(raws[ends[0] :], numbers[1]), tf.stack([num_samples, 8]))
-    return images, tf.bitcast(rows, tf.int64)
+    return images, tf.bitcast(tf.reshape(labels, tf.stack([place["samples"], 8])), tf.int64)
 
 
-def _gunzip(data: Any, streams: Any, trailers: Any, held: Any) -> Any:
-    """What each raw deflate stream of a file holds, checked by its CRC, and `_WITNESS_TEXT`."""
-    deflated = _cut_out(data, streams[:, 0], streams[:, 1])
+def _gunzip(path: Any, offsets: Any, sizes: Any, held: Any, trailers: Any) -> Any:
+    """What each raw deflate stream of a file holds, checked by its CRC, and `_WITNESS_TEXT`.
+
+    Each operation here and around it takes time to prepare anew in every epoch: hence few of them,
+    and no `tf.debugging.Assert` or `tf.cond`, whose branches take longest.
+    """
+    deflated = _cut_out(tf.io.read_file(path), offsets, sizes)
     raws = tf.io.decode_compressed(
         tf.strings.join([_GZIP_HEADER, deflated, trailers, _WITNESS]), "GZIP"
     )
-    is_whole = (_cut_out(raws, held, len(_WITNESS_TEXT)) == _WITNESS_TEXT) & (
-        _length(raws) == held + len(_WITNESS_TEXT)
+    # all that is behind what it should hold: so its length is checked as well
+    rests = _cut_out(raws, held, tf.fill(tf.shape(held), _ALL))
+    check = tf.raw_ops.Assert(
+        condition=tf.reduce_all(rests == _WITNESS_TEXT), data=["not what the index says"]
     )
-    check = tf.debugging.Assert(tf.reduce_all(is_whole), ["not what the index says"])
     with tf.control_dependencies([check]):
         return tf.identity(raws)
 
 
-def _data_bytes(raws: Any, numbers: Any) -> Any:
-    """The data of one array, uint8 of shape (bytes,), from what its streams hold."""
-    num_streams, held, first, last = tf.unstack(numbers)
-    rows = tf.io.decode_raw(raws, tf.uint8)  # (streams, held + witness)
-    # a single stream needs no copy without its witness
-    flat = tf.cond(num_streams == 1, lambda: rows[0], lambda: tf.reshape(rows[:, :held], (-1,)))
-    # the last chunk of an HDF5 file is as long as the others: what is beyond `last` is no data
-    return flat[first:last]
+def _chunk_bytes(raws: Any, held: Any, span: Any) -> Any:
+    """The data of one array, uint8 of shape (bytes,), from what its chunks hold."""
+    # (chunks,) of held + witness -> (chunks, held)
+    rows = tf.io.decode_raw(raws, tf.uint8, fixed_length=tf.cast(held, tf.int32))
+    # the last chunk of an HDF5 file is as long as the others: not all of it is data
+    return tf.slice(tf.reshape(rows, (-1,)), *tf.unstack(span[:, tf.newaxis]))
 
 
-def _length(data: Any) -> Any:
-    return tf.cast(tf.strings.length(data), tf.int64)
-
-
-def _cut_out(data: Any, start: Any, size: Any) -> Any:
+def _cut_out(data: Any, starts: Any, sizes: Any) -> Any:
     """As `tf.strings.substr`; beyond the end of a truncated file there is nothing.
 
     TensorFlow's own complaint would quote the bytes, which Python cannot decode as text.
     """
-    start = tf.minimum(tf.cast(start, tf.int64), _length(data))
-    return tf.strings.substr(data, start, tf.broadcast_to(tf.cast(size, tf.int64), tf.shape(start)))
+    starts = tf.minimum(starts, tf.cast(tf.strings.length(data), tf.int64))
+    return tf.strings.substr(data, starts, sizes)
 
 
 def _entry_json(shard: ShardEntry) -> bytes:

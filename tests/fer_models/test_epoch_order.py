@@ -56,10 +56,13 @@ def test_blocks_hold_the_places_and_no_block_too_many(data, sizes, block_shards,
     last = data.draw(st.integers(first + 1, sizes.sum()))
     num_batches = -(-(last - first) // batch_size)
     plan = plan_blocks(sizes, block_shards, (first, last), batch_size, num_batches)
-    assert (plan.lasts > plan.firsts).all()
-    assert (plan.lasts - plan.firsts).sum() == last - first
-    assert sizes[: plan.shards.start].sum() + plan.firsts[0] == first
-    assert sizes[plan.shards].sum() >= plan.lasts.sum()
+    block_sizes = np.add.reduceat(sizes, np.arange(0, len(sizes), block_shards))
+    held = block_sizes[plan.first_block :][: plan.num_blocks]
+    assert sizes[: plan.shards.start].sum() + plan.skipped == first
+    assert 0 <= plan.skipped < held[0]
+    assert sizes[plan.shards].sum() == held.sum()
+    assert 0 <= plan.surplus < held[-1]
+    assert held.sum() == plan.skipped + (last - first) + plan.surplus
     assert plan.batch_sizes.sum() == last - first
     assert len(plan.batch_sizes) == num_batches
 

@@ -16,9 +16,9 @@ from fer_data.errors import DamagedShardError
 from fer_data.pack_shard import CONTAINERS
 from fer_data.shards.arrays import read_arrays
 from fer_data.shards.deflate import COMPRESSIONS
-from fer_models.members import decode_shard, locate_shards
 from fer_models.stream import ShardStream, StreamSettings
 from tests.damages import TIMES, draw_damage
+from tests.fer_models.decoding import shard_decoder
 
 WAYS = {"in memory": 2**30, "from disk": 0}
 FORMS = list(itertools.product(CONTAINERS, COMPRESSIONS))
@@ -86,16 +86,14 @@ def test_decoding_a_damaged_shard_fails_or_gives_what_it_held(folders):
     num_told = 0
     for folder, index in folders:
         shard = index.shards[1]
-        places = locate_shards(folder, [shard]).tensors()
-        place = {name: tf.constant(array[0]) for name, array in places.items()}
-        decode = tf.function(lambda place: decode_shard(place, (6, 6, 1)))
-        whole = [array.numpy().tobytes() for array in decode(place)]
+        decode = shard_decoder(folder, shard, (6, 6, 1))
+        whole = [array.numpy().tobytes() for array in decode()]
         for _ in range(40 * TIMES):
             damage = draw_damage(rng, folder / shard.file)
             with damage.done():
                 found = None
                 with contextlib.suppress(tf.errors.DataLossError, tf.errors.InvalidArgumentError):
-                    found = [array.numpy().tobytes() for array in decode(place)]
+                    found = [array.numpy().tobytes() for array in decode()]
                 is_told = False
                 try:
                     read_arrays(folder / shard.file, shard, ("images", "labels"))
@@ -114,9 +112,8 @@ def test_no_wrong_bit_at_the_end_of_a_stream_is_passed(tmp_path, shard_writer, c
     shard = index.shards[0]
     path = tmp_path / shard.file
     data = path.read_bytes()
-    place = {n: tf.constant(a[0]) for n, a in locate_shards(tmp_path, [shard]).tensors().items()}
-    decode = tf.function(lambda place: decode_shard(place, (4, 4, 1)))
-    whole = [array.numpy().tobytes() for array in decode(place)]
+    decode = shard_decoder(tmp_path, shard, (4, 4, 1))
+    whole = [array.numpy().tobytes() for array in decode()]
     entry = shard.arrays["labels"]
     end = entry.offset + entry.compressed_bytes
     num_told = 0
@@ -126,7 +123,7 @@ def test_no_wrong_bit_at_the_end_of_a_stream_is_passed(tmp_path, shard_writer, c
         wrong[position] ^= 1 << bit
         path.write_bytes(wrong)
         try:
-            assert [array.numpy().tobytes() for array in decode(place)] == whole, (position, bit)
+            assert [array.numpy().tobytes() for array in decode()] == whole, (position, bit)
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
             num_told += 1
     assert num_told > 100

@@ -17,11 +17,12 @@ from fer_data.shards.index import ShardEntry, read_index
 from fer_data.shards.npz import encode_npz
 from fer_data.shards.pixels import DTYPES, LAYOUTS, stored_pixels
 from fer_data.shards.reader import read_split
-from fer_models.members import decode_shard, locate_shards
+from fer_models.members import locate_shards
 from fer_models.stream import ShardStream, StreamSettings
 from tests.edited_index import resealed
 from tests.fer_data.conftest import build_dataset
 from tests.fer_data.shards.test_codecs import needs_plugin
+from tests.fer_models.decoding import shard_decoder
 
 WAYS = {"in memory": 2**30, "from disk": 0}
 COUNTS = {"train": {"anger": 40, "disgust": 9}, "test": {"anger": 5}}
@@ -63,9 +64,8 @@ def assert_same_batches(folder: Path, usual: Path, way: str) -> None:
 )
 def test_every_form_is_decoded_to_the_same(dataset, usual, tmp_path, format_, layout, dtype):
     form = packed(dataset, tmp_path / "form", format=format_, layout=layout, dtype=dtype)
-    places = locate_shards(form, read_index(form).split_shards("test")).tensors()
-    place = {name: tf.constant(values[0]) for name, values in places.items()}
-    images, labels = decode_shard(place, (9, 9, 3))
+    (shard,) = read_index(form).split_shards("test")
+    images, labels = shard_decoder(form, shard, (9, 9, 3))()
     expected = read_split(usual, read_index(usual), "test")
     assert (images.dtype, labels.dtype) == (tf.uint8, tf.int64)
     np.testing.assert_array_equal(images, expected.images)
@@ -88,8 +88,7 @@ def test_every_level_of_a_float_is_rounded_to_itself(tmp_path):
         file="all.npz", split="train", num_samples=1, bytes=len(encoded.data), sha256="",
         arrays=encoded.arrays,
     )  # fmt: skip
-    places = locate_shards(tmp_path, [shard]).tensors()
-    images, _ = decode_shard({name: tf.constant(a[0]) for name, a in places.items()}, (16, 16, 1))
+    images, _ = shard_decoder(tmp_path, shard, (16, 16, 1))()
     np.testing.assert_array_equal(images, levels)
 
 
@@ -112,6 +111,13 @@ def test_codecs_are_streamed_through_numpy_and_damage_is_told(dataset, usual, tm
                 list(stream.in_order().as_numpy_iterator())
 
 
+def test_shards_of_several_dtypes_are_refused(dataset, usual, tmp_path):
+    floats = packed(dataset, tmp_path / "floats", dtype="float32")
+    shards = [read_index(usual).shards[0], read_index(floats).shards[1]]
+    with pytest.raises(DamagedShardError, match=r"dtypes <f4, \|u1; expected one"):
+        locate_shards(usual, shards)
+
+
 def with_codec(folder: Path) -> Path:
     """The index says that a codec compressed the shards."""
     text = (folder / "index.json").read_text(encoding="utf-8").replace('"zlib"', '"zstd"')
@@ -123,10 +129,9 @@ def test_only_codecs_need_python(dataset, tmp_path, monkeypatch):
     """Python in the hot path is slow, and its state cannot be saved."""
 
     def operations(folder: Path) -> str:
-        places = locate_shards(folder, read_index(folder).split_shards("train")).tensors()
-        place = {name: tf.constant(values[0]) for name, values in places.items()}
-        traced = tf.function(lambda: decode_shard(place, (9, 9, 3))).get_concrete_function()
-        return str(traced.graph.as_graph_def())
+        shard = read_index(folder).split_shards("train")[0]
+        decode = shard_decoder(folder, shard, (9, 9, 3))
+        return str(decode.func.get_concrete_function(*decode.args).graph.as_graph_def())
 
     monkeypatch.setattr(h5py.h5z, "filter_avail", lambda _: True)
     folder = packed(dataset, tmp_path / "shards", format="hdf5", dtype="float32")
