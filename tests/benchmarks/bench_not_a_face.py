@@ -44,6 +44,9 @@ RECALLS = (0.30, 0.35, 0.40, 0.45, 0.50, 0.60, 0.70, 0.80)
 
 
 def main() -> None:
+    if len(sys.argv) < 3:
+        print("left out: needs the paths of fer2013.zip and of FER+'s fer2013new.csv")
+        return
     archive, votes, *rest = map(Path, sys.argv[1:])
     weights = next((path for path in rest if path.suffix == ".onnx"), None)
     sheets = next((path for path in rest if path.suffix != ".onnx"), None)

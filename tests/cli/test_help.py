@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -46,6 +47,18 @@ def test_every_command_is_documented() -> None:
     reference = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
     missing = [f"{p} {c}" for p, c in COMMANDS if c and f"`{p} {c}" not in reference]
     assert not missing
+
+
+@pytest.mark.parametrize(("program", "command"), [pair for pair in COMMANDS if pair[1]])
+def test_every_option_is_documented(program: str, command: str) -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    reference = "".join(path.read_text(encoding="utf-8") for path in docs.glob("*.md"))
+    group = PROGRAMS[program]
+    found = group.get_command(click.Context(group), command)
+    assert found is not None
+    options = {name for param in found.params for name in param.opts if name.startswith("-")}
+    known = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", reference))
+    assert options - known <= {"-d", "-n"}
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 from pathlib import Path
@@ -57,4 +58,6 @@ def test_what_a_task_raises_is_raised(workers: int) -> None:
 def test_work_may_be_left_unfinished() -> None:
     results = run_tasks(square, range(10_000), workers=2)
     next(results)
+    assert multiprocessing.active_children()
     results.close()  # type: ignore[attr-defined]  # an iterator by its type, a generator in truth
+    assert not multiprocessing.active_children()

@@ -24,7 +24,7 @@ from fer_data.pack import FORMATS, PackSettings, pack
 from fer_data.shards.codecs import CODECS
 from fer_data.shards.index import INDEX_NAME, read_index
 from fer_data.shards.pixels import DTYPES, LAYOUTS
-from fer_data.shards.reader import ShardReader, read_split
+from fer_data.shards.reader import ShardReader
 from fer_data.shards.torch_dataset import TorchDataset
 from fer_data.shards.verify import verify_shards
 from tests.edited_index import resealed
@@ -47,18 +47,8 @@ def packed(dataset: Dataset, folder: Path, settings: PackSettings) -> Path:
     return folder
 
 
-def read_plainly(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays as others read them who have nothing of ferkit."""
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as npz:
-            return dict(npz)
-    with h5py.File(path) as file:
-        texts = {name: file[name].asstr()[:].astype(np.str_) for name in ("keys", "parents")}
-        return {name: file[name][:] for name in file} | texts
-
-
 @pytest.mark.parametrize(("format_", "layout", "dtype"), FORMS)
-def test_every_form_holds_the_same(
+def test_every_form_is_described_and_read_alike(
     balanced: Dataset, tmp_path: Path, format_: str, layout: str, dtype: str
 ) -> None:
     usual = packed(balanced, tmp_path / "usual", PackSettings(shard_samples=30))
@@ -70,26 +60,10 @@ def test_every_form_holds_the_same(
         assert getattr(index, name) == getattr(usual_index, name)
     assert index.lineage["pack"]["settings"]["layout"] == layout
     assert index.lineage["pack"]["settings"]["dtype"] == dtype
-    for shard, usual_shard in zip(index.shards, usual_index.shards, strict=True):
-        arrays, expected = (
-            read_plainly(folder / shard.file),
-            read_plainly(usual / usual_shard.file),
-        )
-        images = expected.pop("images").astype(dtype)
-        stored = arrays.pop("images")
-        if dtype == "float32":
-            images /= np.float32(255)
-        shape = images.shape if layout == "nhwc" else (len(images), 24 * 24)
-        assert (stored.dtype, stored.shape) == (np.dtype(DTYPES[dtype]), shape)
-        np.testing.assert_array_equal(stored, images.reshape(shape))
+    shape = (24, 24, 1) if layout == "nhwc" else (24 * 24,)
+    for shard in index.shards:
         assert shard.arrays["images"].dtype == DTYPES[dtype]
-        assert shard.arrays["images"].shape == shape
-        for name, array in expected.items():
-            np.testing.assert_array_equal(arrays[name], array)
-    for split in ("train", "validation"):
-        one, other = read_split(folder, index, split), ShardReader(usual, split).read()
-        assert one.images.dtype == np.uint8
-        np.testing.assert_array_equal(one.images, other.images)
+        assert shard.arrays["images"].shape == (shard.num_samples, *shape)
     form, plain = (TorchDataset(each, "train", dtype="float32")[3] for each in (folder, usual))
     np.testing.assert_array_equal(form[0], plain[0])
 
