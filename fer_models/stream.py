@@ -195,11 +195,22 @@ class ShardStream:
         return hashlib.sha256(json.dumps([parts, shards]).encode()).hexdigest()
 
     def _find_damage(self) -> None:
-        """Reads every shard with NumPy, whose reader names the file and the fault."""
+        """Reads every shard with NumPy, whose reader names the file and the fault.
+
+        Raises:
+            DamagedShardError: a shard is not what the index says.
+        """
         check_sizes(self._dir, self._shards)
         for shard in self._shards:
-            arrays = read_arrays(self._dir / shard.file, shard, ("images", "labels"))
+            path = self._dir / shard.file
+            arrays = read_arrays(path, shard, ("images", "labels"))
             self._check_labels(arrays["labels"], shard)
+            # TensorFlow refuses some wrong bits that leave what a stream holds as it was
+            if hashlib.sha256(path.read_bytes()).hexdigest() != shard.sha256:
+                raise DamagedShardError(
+                    f"{path}: its sha256 is not that of the index; run `ferdata pack` again to "
+                    "write it anew"
+                )
 
     def _check_labels(self, labels: NDArray[np.int64], shard: ShardEntry) -> None:
         num_classes = len(self._index.class_names)
