@@ -130,6 +130,9 @@ def ingest(
         results = {task.number: finished_block(task) for task in tasks}
         waiting = [task for task in tasks if results[task.number] is None]
         num_done = record.num_files - sum(task.source_block.num_files for task in waiting)
+        for task in waiting:  # or a killed run would leave what is not to be in them for done
+            task.path("samples").unlink(missing_ok=True)
+        dataset.save(dataset.info)
         for number, result in run_tasks(ingest_block, waiting, workers=workers, pool=pool):
             results[waiting[number].number] = result
             num_done += waiting[number].source_block.num_files
@@ -182,7 +185,10 @@ def _asked(settings: SourceSettings) -> dict[str, Any]:
 def _enter_source(
     dataset_dir: Path, source: Source, raw: Path, settings: IngestSettings
 ) -> tuple[Dataset, SourceRecord]:
-    """The data set, opened or begun, with the source among its sources and ingest unfinished."""
+    """The data set, opened or begun, with ingest unfinished, and the source's record in it.
+
+    Only that ingest is unfinished is written: the source is to be, when its blocks can be trusted.
+    """
     if (dataset_dir / INFO_NAME).exists():
         dataset = Dataset.open(dataset_dir)
     elif dataset_dir.is_dir() and any(dataset_dir.iterdir()):
@@ -214,10 +220,9 @@ def _enter_source(
                 "--name, else ingest into a new --dataset"
             )
         sources[known] = record
-    stages = {name: stage for name, stage in info.stages.items() if name != "ingest"}
-    dataset_dir.mkdir(parents=True, exist_ok=True)
-    info = replace(info, sources=tuple(sources), stages=stages)
-    return dataset.save(info), record
+    if "ingest" in info.stages:
+        info = dataset.withdraw("ingest").info
+    return Dataset(dataset_dir, replace(info, sources=tuple(sources))), record
 
 
 def _describe(image: ImageSettings) -> str:

@@ -203,6 +203,49 @@ def test_only_a_changed_block_is_read_again(
     np.testing.assert_array_equal(again.pixels(1)[5][..., 0], face_pixels(777))
 
 
+def stop_after_one_block(raw: Path, out: Path) -> None:
+    """Ingests as a run that is killed when its first block is read."""
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(raw, out, ALL_ALLOWED, workers=1, on_progress=stop)
+
+
+def test_old_blocks_of_a_source_that_is_read_again_never_pass_for_new_ones(
+    class_folders: MakeFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_data.ingest.BLOCK_FILES", 2)
+    raw = class_folders({"happy": 6}, "m")
+    ingest_quietly(raw, tmp_path / "ds")
+    (raw / "happy" / "0000a.png").write_bytes(png_bytes(face_pixels(77)))
+    (raw / "happy" / "0004.png").unlink()
+    stop_after_one_block(raw, tmp_path / "ds")
+    other = class_folders({"sad": 2}, "n", 50)
+    with pytest.raises(DatasetError, match='source "m" has not been read to its end'):
+        ingest_quietly(other, tmp_path / "ds")
+    ingest_quietly(raw, tmp_path / "ds")
+    dataset = ingest_quietly(other, tmp_path / "ds")
+    found = [path.name for path in sorted(raw.rglob("*.png"))]
+    listed = dataset.samples()["path"].to_pylist()
+    assert [Path(path).name for path in listed] == [*found, "0000.png", "0001.png"]
+
+
+def test_blocks_that_a_shrunken_source_leaves_are_not_those_of_the_next(
+    class_folders: MakeFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_data.ingest.BLOCK_FILES", 2)
+    raw = class_folders({"happy": 6}, "m")
+    ingest_quietly(raw, tmp_path / "ds")
+    for number in range(2, 6):
+        (raw / "happy" / f"{number:04d}.png").unlink()
+    ingest_quietly(raw, tmp_path / "ds")
+    stop_after_one_block(class_folders({"sad": 4}, "n", 50), tmp_path / "ds")
+    with pytest.raises(DatasetError, match='source "n" has not been read to its end'):
+        ingest_quietly(raw, tmp_path / "ds")
+
+
 def test_a_second_source_is_added_with_keys_of_its_own(
     class_folders: MakeFolders, tmp_path: Path
 ) -> None:
