@@ -213,6 +213,12 @@ def _enter_source(
         sources.append(record)
     else:
         record = _record(source, raw, sources[known].first_block, settings)
+        earlier = Path(sources[known].paths.get("path", raw))
+        if earlier.exists() and not earlier.samefile(raw):
+            raise DatasetError(
+                f'{dataset_dir}: source "{source.name}" was read from {earlier}, not from {raw}; '
+                "give this one another --name"
+            )
         if record.num_blocks != sources[known].num_blocks and known + 1 < len(sources):
             raise DatasetError(
                 f'{dataset_dir}: source "{source.name}" had {sources[known].num_files:,} files '

@@ -21,6 +21,7 @@ from fer_data.operations import PRESETS
 from fer_data.operations_file import find_operations, read_operations
 from fer_data.pack import PackSettings
 from fer_data.quality import QualitySettings
+from fer_data.sources.opening import source_name
 from fer_data.sources.settings import SourceSettings
 from fer_data.split import SplitSettings
 from fer_data.toml_settings import TomlTable, read_toml
@@ -150,7 +151,7 @@ def _read_sources(
         raise toml.error(
             ["source"], f"{len(tables)} [[source]], but {len(raw)} paths were named; name as many"
         )
-    sources = []
+    sources: dict[str, RecipeSource] = {}
     for number, table in enumerate(tables):
         asked = table.read(_SourceTable)
         if raw:
@@ -160,8 +161,14 @@ def _read_sources(
             if place is not None and not place.exists():
                 what = "a file" if key != "path" else "a folder, an archive or a CSV file"
                 raise table.error([key], f"{key} {place} does not exist; expected {what}")
-        sources.append(asked.source(image))
-    return tuple(sources)
+        name = asked.name or source_name(asked.path)
+        if name in sources:
+            key = "name" if asked.name else "path"
+            raise table.error(
+                [key], f'a second source "{name}"; expected unique names, give it another name'
+            )
+        sources[name] = asked.source(image)
+    return tuple(sources.values())
 
 
 def _read_filter(table: TomlTable, color: str) -> FilterSettings:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from fer_data.dataset import SourceRecord
+from fer_data.errors import SettingsError
 from fer_data.face_align import FaceSettings
 from fer_data.face_weights import download_detector_weights, find_detector_weights
 from fer_data.image import COLORS, EQUALIZE, ImageSettings
@@ -91,6 +92,7 @@ def ingest(
       ferdata ingest photos/ --size 96 --color rgb --align --dataset photos96
     """
     output = Output(as_json=as_json)
+    _check_name(options["name"], raw)
     settings = _settings(options)
     if settings.faces is not None and settings.faces.detector_weights is None:
         output.warn(_NO_WEIGHTS)
@@ -110,6 +112,13 @@ def ingest(
             )
     if report is not None:
         _show(output, report, dataset_dir)
+
+
+def _check_name(name: str | None, raw: tuple[Path, ...]) -> None:
+    if name and len(raw) > 1:
+        raise SettingsError(
+            f"--name is the name of one source; received {len(raw)} RAW: ingest them one by one"
+        )
 
 
 def _settings(options: dict[str, Any]) -> IngestSettings:

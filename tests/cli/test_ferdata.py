@@ -226,6 +226,11 @@ def test_split_says_how_close_it_came(work: Path) -> None:
         (["split", "--folds", "10"], 2, "class disgust has 6 groups of samples"),
         (["split", "--group-by", "age"], 2, 'no sample has an attribute "age"'),
         (["filter", "--relfcs", "7"], 2, "the threshold of relfcs must be 0 to 1"),
+        (
+            ["ingest", "raw", "more", "--name", "x"],
+            2,
+            "--name is the name of one source; received 2",
+        ),
         (["ingest", "raw", "--max-rejected", "lots"], 2, "expected for example 5% or 0.05"),
         (["split", "-d", "elsewhere"], 1, "elsewhere: no data set there; make one with"),
         (["verify", "nowhere"], 1, "nowhere: no such folder; expected a folder of shards"),

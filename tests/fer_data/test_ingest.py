@@ -257,6 +257,28 @@ def test_a_second_source_is_added_with_keys_of_its_own(
     assert dataset.class_names == ("happiness", "sadness", "tired")
 
 
+def test_a_second_source_of_one_name_does_not_replace_the_first(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    anna, bert = (class_folders({"happy": 2}, f"{name}/faces") for name in ("anna", "bert"))
+    ingest_quietly(anna, tmp_path / "ds")
+    with pytest.raises(DatasetError, match=r'"faces" was read from .*anna/faces.*another --name'):
+        ingest_quietly(bert, tmp_path / "ds")
+    assert len(Dataset.open(tmp_path / "ds").samples()) == 2
+    named = IngestSettings(source=SourceSettings(name="bert"))
+    assert len(ingest_quietly(bert, tmp_path / "ds", named).samples()) == 4
+    assert len(ingest_quietly(anna.parent / "." / "faces", tmp_path / "ds").samples()) == 4
+
+
+def test_a_source_that_was_moved_is_known_again(class_folders: MakeFolders, tmp_path: Path) -> None:
+    raw = class_folders({"happy": 2}, "old/faces")
+    ingest_quietly(raw, tmp_path / "ds")
+    moved = raw.rename(tmp_path / "faces")
+    dataset, report = ingest(moved, tmp_path / "ds", ALL_ALLOWED, workers=1)
+    assert report.num_blocks_done_before == 1
+    assert [source.paths["path"] for source in dataset.info.sources] == [str(moved)]
+
+
 def test_another_form_of_image_is_refused(class_folders: MakeFolders, tmp_path: Path) -> None:
     raw = class_folders({"happy": 2})
     ingest_quietly(raw, tmp_path / "ds")

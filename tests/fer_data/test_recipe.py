@@ -128,6 +128,16 @@ def test_a_data_set_of_other_sources_is_refused(tmp_path: Path) -> None:
         Runner(workers=1).run(read_recipe(write(one)))
 
 
+def test_two_sources_of_one_name_are_told_with_their_line() -> None:
+    source = '[[source]]\npath = "raw"\n'
+    with pytest.raises(SettingsError, match='line 4: a second source "raw"; expected unique'):
+        read_recipe(write(2 * source))
+    named = f'{source}name = "more"\n'
+    with pytest.raises(SettingsError, match='line 6: a second source "more"'):
+        read_recipe(write(2 * named))
+    assert len(read_recipe(write(source + named)).sources) == 2
+
+
 def test_short_sections_mean_what_the_commands_do_by_default() -> None:
     source = '[[source]]\npath = "raw"\n'
     recipe = read_recipe(write(source))
