@@ -107,6 +107,7 @@ class SourceRecord:
         settings: what was asked for beside the defaults: mapping, limits, faces; JSON values only.
         paths: of the source, its labels, votes and manifest, as they were typed. They stay here:
             no fingerprint and no shard knows of them.
+        max_rejected: share of its files that may be rejected, 0 to 1; stays here likewise.
     """
 
     name: str
@@ -118,6 +119,12 @@ class SourceRecord:
     class_names: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     paths: Mapping[str, str] = field(default_factory=dict)
+    max_rejected: float = 0.05
+
+    @property
+    def block_numbers(self) -> range:
+        """The blocks it was read into."""
+        return range(self.first_block, self.first_block + self.num_blocks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,9 +253,10 @@ class Dataset:
             images[place == block] = self.pixels(block)[wanted[place == block]]
         return images
 
-    def rejected(self) -> pa.Table:
-        """All rejected files in order."""
-        blocks = [self._read_block("rejected", block) for block in range(self.num_blocks)]
+    def rejected(self, source: SourceRecord | None = None) -> pa.Table:
+        """All rejected files in order, or those of one source."""
+        numbers = range(self.num_blocks) if source is None else source.block_numbers
+        blocks = [self._read_block("rejected", block) for block in numbers]
         return pa.concat_tables(blocks) if blocks else REJECTED_SCHEMA.empty_table()
 
     def _read_block(self, kind: str, block: int, columns: Sequence[str] | None = None) -> pa.Table:

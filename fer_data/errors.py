@@ -11,6 +11,7 @@ FerDataError
 │   ├── MissingStageError                a stage has not been done yet
 │   └── StaleStageError                  a stage's table no longer fits the one before it
 ├── TooManyRejectionsError               more files were rejected than allowed
+│   └── EmptySourceError                 not one file of a source became a sample
 ├── FilterLossError                      a filter would take too much of a class
 ├── LeakageError                         one image would stand in two splits
 ├── MissingPluginError(ImportError)      an HDF5 codec is not installed
@@ -112,6 +113,10 @@ class StaleStageError(DatasetError):
 
 class TooManyRejectionsError(FerDataError):
     """More files were rejected than allowed."""
+
+
+class EmptySourceError(TooManyRejectionsError):
+    """Not one file of a source became a sample."""
 
 
 class FilterLossError(FerDataError):

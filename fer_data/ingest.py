@@ -18,7 +18,9 @@ from fer_data.dataset import (
 )
 from fer_data.errors import (
     DatasetError,
+    EmptySourceError,
     SettingsError,
+    TooManyRejectionsError,
 )
 from fer_data.executors import run_tasks, starting_workers
 from fer_data.face_align import FaceSettings
@@ -99,7 +101,8 @@ def ingest(
     Raises:
         SourceError: the source is missing or cannot be understood.
         TooManyRejectionsError: more files were rejected than `max_rejected`; what was read is
-            kept, and the same command with a higher limit does no work twice.
+            kept, and the same command with a higher limit does no work twice. Or there is no
+            sample in the source; then the data set is as if it had never been named.
         DatasetError: the folder is something else, or holds images of another form.
     """
     if raw.is_dir() and dataset_dir.resolve().is_relative_to(raw.resolve()):
@@ -140,7 +143,7 @@ def ingest(
                 on_progress(num_done, record.num_files)
     for kind in ("pixels", "samples", "rejected"):
         remove_leftovers(dataset_dir / kind)
-    return _finish(dataset, source, settings, num_done_before=len(tasks) - len(waiting))
+    return _finish(dataset, record, num_done_before=len(tasks) - len(waiting))
 
 
 def _record(source: Source, raw: Path, first_block: int, settings: IngestSettings) -> SourceRecord:
@@ -157,6 +160,7 @@ def _record(source: Source, raw: Path, first_block: int, settings: IngestSetting
         class_names=list(source.class_names),
         settings=asked,
         paths=_paths(raw, settings.source),
+        max_rejected=settings.max_rejected,
     )
 
 
@@ -200,6 +204,8 @@ def _enter_source(
         info = DatasetInfo(image=settings.image if settings.image is not None else ImageSettings())
         dataset = Dataset(dataset_dir, info)
     info = dataset.info
+    if settings.image is not None and not info.sources:
+        info = replace(info, image=settings.image)
     if settings.image is not None and settings.image != info.image:
         raise DatasetError(
             f"{dataset_dir}: holds images as {_describe(info.image)}, "
@@ -237,25 +243,43 @@ def _describe(image: ImageSettings) -> str:
 
 
 def _finish(
-    dataset: Dataset, source: Source, settings: IngestSettings, *, num_done_before: int
+    dataset: Dataset, source: SourceRecord, *, num_done_before: int
 ) -> tuple[Dataset, IngestReport]:
-    """Counts all blocks, and publishes the stage unless too many files were rejected."""
-    metadata = [read_metadata(dataset, block) for block in range(dataset.num_blocks)]
-    unfinished = [number for number, block in enumerate(metadata) if block is None]
-    if unfinished:
-        name = next(
-            s.name
-            for s in dataset.info.sources
-            if s.first_block <= unfinished[0] < s.first_block + s.num_blocks
-        )
+    """Publishes the stage, or takes the source out again where there is no sample in it."""
+    log_rejections(dataset, source)
+    try:
+        check_rejections(dataset, source, _read_blocks(dataset, source))
+    except EmptySourceError:
+        if source == dataset.info.sources[-1]:
+            others = dataset.info.sources[:-1]
+            dataset = dataset.save(replace(dataset.info, sources=others))
+            if others:
+                with contextlib.suppress(DatasetError, TooManyRejectionsError):
+                    _publish(dataset, num_done_before=0)
+        raise
+    return _publish(dataset, num_done_before=num_done_before)
+
+
+def _read_blocks(dataset: Dataset, source: SourceRecord) -> list[dict[str, Any]]:
+    """What was noted of each block of a source."""
+    blocks = [read_metadata(dataset, number) for number in source.block_numbers]
+    finished = [block for block in blocks if block is not None]
+    if len(finished) < len(blocks):
         raise DatasetError(
-            f'{dataset.dir}: source "{name}" has not been read to its end; '
-            "run the `ferdata ingest` that began it again"
+            f'{dataset.dir}: source "{source.name}" has not been read to its end; run the '
+            "`ferdata ingest` that began it again, or remove the folder to begin anew"
         )
-    blocks = [block for block in metadata if block is not None]
+    return finished
+
+
+def _publish(dataset: Dataset, *, num_done_before: int) -> tuple[Dataset, IngestReport]:
+    """Counts all blocks, and publishes the stage."""
+    blocks = []
+    for source in dataset.info.sources:
+        own = _read_blocks(dataset, source)
+        check_rejections(dataset, source, own)
+        blocks += own
     report = count_blocks(dataset, blocks, num_done_before)
-    log_rejections(dataset, source.name)
-    check_rejections(report, settings.max_rejected, dataset)
     dataset = dataset.save(replace(dataset.info, class_names=report.class_names))
     digest = hashlib.sha256("".join(b["digest"] for b in blocks).encode()).hexdigest()
     facts = [

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from fer_data.dataset import Dataset, SourceRecord
 from fer_data.emotions import order_class_names
-from fer_data.errors import TooManyRejectionsError
+from fer_data.errors import EmptySourceError, TooManyRejectionsError
 from fer_data.manifest import SPLITS
 from fer_data.sources.raw import HARMLESS_REASONS
 
@@ -98,33 +98,51 @@ def count_blocks(
     )
 
 
-def log_rejections(dataset: Dataset, source_name: str) -> None:
+def log_rejections(dataset: Dataset, source: SourceRecord) -> None:
     """Names every rejected file of one source, for those who want to see them."""
     if _log.isEnabledFor(logging.INFO):
-        for row in dataset.rejected().to_pylist():
-            if row["source"] == source_name:
-                _log.info("rejected %s: %s, %s", row["path"], row["reason"], row["detail"])
+        for row in dataset.rejected(source).to_pylist():
+            _log.info("rejected %s: %s, %s", row["path"], row["reason"], row["detail"])
 
 
-def check_rejections(report: IngestReport, max_rejected: float, dataset: Dataset) -> None:
-    """Makes sure that few enough files were rejected.
+def check_rejections(
+    dataset: Dataset, source: SourceRecord, blocks: Sequence[Mapping[str, Any]]
+) -> None:
+    """Makes sure that few enough files of a source were rejected, and that any was not.
+
+    Args:
+        dataset: whose source it is.
+        source: with the share that may be rejected, of the files that were meant as samples.
+        blocks: what was noted of each of its blocks.
 
     Raises:
-        TooManyRejectionsError: more than this share of those that were meant as samples.
+        EmptySourceError: there is no sample.
+        TooManyRejectionsError: more files were rejected.
     """
-    num_harmless = sum(report.reasons.get(reason, 0) for reason in HARMLESS_REASONS)
-    num_meant = report.num_files - num_harmless
-    num_bad = report.num_rejected - num_harmless
-    if report.num_samples == 0 or num_bad > max_rejected * num_meant:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.reasons.items())
-        table = dataset.rejected()
-        harmless = pc.is_in(table["reason"], value_set=pa.array(sorted(HARMLESS_REASONS)))
-        first = table.filter(pc.invert(harmless)).slice(0, 1).to_pylist()
-        example = f"; the first is {first[0]['path']} ({first[0]['detail']})" if first else ""
-        share = num_bad / num_meant if num_meant else 1.0
-        raise TooManyRejectionsError(
-            f"{num_bad:,} of {num_meant:,} files ({share:.1%}) were rejected, "
-            f"more than {max_rejected:.0%}: {reasons}{example}. All are listed in "
-            f"{dataset.dir / 'rejected'}. Mend the files, or allow more with --max-rejected; "
-            "what was read is kept"
+    reasons: Counter[str] = Counter()
+    for block in blocks:
+        reasons.update(block["reasons"])
+    bad = Counter({name: n for name, n in reasons.items() if name not in HARMLESS_REASONS})
+    num_bad = bad.total()
+    num_meant = source.num_files - (reasons.total() - num_bad)
+    is_empty = not any(block["num_samples"] for block in blocks)
+    if not is_empty and num_bad <= source.max_rejected * num_meant:
+        return
+    told = bad or reasons
+    words = ", ".join(f"{count:,} {reason}" for reason, count in told.most_common())
+    table = dataset.rejected(source)
+    first = table.filter(pc.is_in(table["reason"], value_set=pa.array(list(told)))).slice(0, 1)
+    example = "".join(f"; the first is {r['path']} ({r['detail']})" for r in first.to_pylist())
+    listed = f"{words}{example}. All are listed in {dataset.dir / 'rejected'}"
+    if is_empty:
+        raise EmptySourceError(
+            f'source "{source.name}": no sample in {source.num_files:,} files: {listed}. '
+            "Name another RAW, or what it is (--manifest, --labels), or ask for more of it "
+            "(--map, --include)"
         )
+    raise TooManyRejectionsError(
+        f'source "{source.name}": {num_bad:,} of {num_meant:,} files ({num_bad / num_meant:.1%}) '
+        f"were rejected, more than {source.max_rejected * 100:g}%: {listed}. Mend the files, or "
+        "allow more with --max-rejected: what was read is kept; to begin anew remove "
+        f"{dataset.dir}"
+    )

@@ -18,7 +18,13 @@ import pytest
 from PIL import Image
 
 from fer_data.dataset import Dataset
-from fer_data.errors import DatasetError, SettingsError, SourceError, TooManyRejectionsError
+from fer_data.errors import (
+    DatasetError,
+    EmptySourceError,
+    SettingsError,
+    SourceError,
+    TooManyRejectionsError,
+)
 from fer_data.image import ImageSettings
 from fer_data.ingest import IngestSettings, ingest, inspect_source
 from fer_data.sources.opening import SourceSettings
@@ -160,6 +166,46 @@ def test_too_many_rejections_fail_but_lose_nothing(
     _, report = ingest(raw, tmp_path / "ds", IngestSettings(max_rejected=0.10), workers=1)
     assert report.num_blocks_done_before == 1
     assert tree_digest(tmp_path / "ds" / "pixels") == before
+
+
+def test_a_source_without_samples_is_taken_out_again(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    raw = class_folders({"happy": 3, "sad": 2})
+    homeless = class_folders({".": 2}, "loose")
+    message = r'source "loose": no sample in 2 files: 2 no-class; the first is 0000.png'
+    with pytest.raises(EmptySourceError, match=message):
+        ingest_quietly(homeless, tmp_path / "ds")
+    large = IngestSettings(image=ImageSettings(size=64))  # nothing speaks against another form
+    first = ingest(raw, tmp_path / "ds", large, workers=1)[0]
+    with pytest.raises(EmptySourceError, match=message):
+        ingest_quietly(homeless, tmp_path / "ds")
+    assert Dataset.open(tmp_path / "ds").info == first.info
+    assert len(Dataset.open(tmp_path / "ds").samples()) == 5
+
+
+def test_what_is_left_out_of_a_source_is_told_where_nothing_is_left(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    raw = class_folders({"angry": 3})
+    dropped = IngestSettings(source=SourceSettings(class_map={"anger": "drop"}), max_rejected=1)
+    with pytest.raises(EmptySourceError, match=r"3 dropped-class.*ask for more of it \(--map"):
+        ingest(raw, tmp_path / "ds", dropped, workers=1)
+
+
+def test_rejections_are_counted_for_each_source_by_its_own_limit(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    bad, good = class_folders({"happy": 4}, "bad"), class_folders({"sad": 96}, "good", 50)
+    (bad / "happy" / "bad.png").write_bytes(b"")
+    (bad / "happy" / ".hidden.png").write_bytes(b"")
+    message = r'source "bad": 1 of 5 files \(20.0%\).* than 0.5%: 1 empty; .*begin anew remove'
+    for raw in (bad, good):
+        with pytest.raises(TooManyRejectionsError, match=message):
+            ingest(raw, tmp_path / "ds", IngestSettings(max_rejected=0.005), workers=1)
+    ingest(bad, tmp_path / "ds", IngestSettings(max_rejected=0.2), workers=1)
+    _, report = ingest(good, tmp_path / "ds", IngestSettings(), workers=1)
+    assert report.reasons == {"hidden": 1, "empty": 1}
 
 
 def test_hidden_files_are_counted_but_hold_nothing_up(
