@@ -72,6 +72,7 @@ def inspect_source(raw: Path, settings: IngestSettings) -> tuple[SourceRecord, t
         SourceError: there is nothing at the path, or nothing that can be understood.
     """
     with open_source(raw, settings.source) as source:
+        _check_faces(source, raw, settings)
         return _record(source, raw, 0, settings), source.describe()
 
 
@@ -115,6 +116,7 @@ def ingest(
         if is_large(raw):
             pool = stack.enter_context(starting_workers(ingest_block, workers=workers))
         source = stack.enter_context(open_source(raw, settings.source))
+        _check_faces(source, raw, settings)
         dataset, record = _enter_source(dataset_dir, source, raw, settings)
         if on_source is not None:
             on_source(record, source.describe())
@@ -144,6 +146,13 @@ def ingest(
     for kind in ("pixels", "samples", "rejected"):
         remove_leftovers(dataset_dir / kind)
     return _finish(dataset, record, num_done_before=len(tasks) - len(waiting))
+
+
+def _check_faces(source: Source, raw: Path, settings: IngestSettings) -> None:
+    """Refuses to look for faces where the source has no pictures, or says where they are."""
+    if settings.faces is not None and (source.kind == "csv-pixels" or source.has_boxes):
+        what = "says where the faces are" if source.has_boxes else "holds pixels, not pictures"
+        raise SettingsError(f"{raw}: {what}, so none are looked for; leave --align away")
 
 
 def _record(source: Source, raw: Path, first_block: int, settings: IngestSettings) -> SourceRecord:

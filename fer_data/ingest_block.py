@@ -202,6 +202,8 @@ def _is_plain(raw: RawSample, task: BlockTask) -> bool:
 def _prepare_special(raw: RawSample, task: BlockTask) -> Pictures:
     """Pixels from a table, the face in a given box, or the faces that are found.
 
+    Where there are pixels or boxes no faces are looked for: `fer_data.ingest` refuses to.
+
     Raises:
         ImageError: there is none.
     """

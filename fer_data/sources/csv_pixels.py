@@ -141,6 +141,7 @@ class CsvPixelsSource:
     rejections: Mapping[str, Rejection] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     kind: str = "csv-pixels"
+    has_boxes: bool = False
 
     @property
     def manifest_name(self) -> str:

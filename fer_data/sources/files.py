@@ -107,6 +107,11 @@ class FileSource:
             return len(self.entries)
         return len(self.entries) + self.labeler.part(self.sample_paths()).num_extra
 
+    @property
+    def has_boxes(self) -> bool:
+        """Whether it says where the face is in any picture."""
+        return self.labeler.has_boxes
+
     def describe(self) -> tuple[str, ...]:
         """What it is understood to be."""
         return self.remarks

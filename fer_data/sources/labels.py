@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -29,6 +30,10 @@ class Labeler(Protocol):
         """Samples beyond one a file."""
 
     @property
+    def has_boxes(self) -> bool:
+        """Whether any of its facts say where the face is."""
+
+    @property
     def fingerprint(self) -> str:
         """Changes when the facts do."""
 
@@ -45,6 +50,7 @@ class PathLabeler:
     """
 
     num_extra = 0
+    has_boxes = False
 
     def __init__(self, manifest: Manifest, layout: FileLayout) -> None:
         self._manifest = manifest
@@ -131,6 +137,12 @@ class TableLabeler:
     def num_extra(self) -> int:
         """Samples beyond one a file."""
         return sum(len(each) - 1 for each in self._facts.values())
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether any of them say where the face is."""
+        known = itertools.chain.from_iterable(self._facts.values())
+        return any(isinstance(facts, Facts) and facts.box is not None for facts in known)
 
     @property
     def fingerprint(self) -> str:

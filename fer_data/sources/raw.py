@@ -140,6 +140,10 @@ class Source(Protocol):
     def num_files(self) -> int:
         """Files, rows or faces of the source: what all its blocks will yield."""
 
+    @property
+    def has_boxes(self) -> bool:
+        """Whether it says where the face is in any picture."""
+
     def describe(self) -> tuple[str, ...]:
         """What it is understood to be, in lines for people."""
 

@@ -102,6 +102,11 @@ class MappedLabeler:
         return self._labeler.num_extra
 
     @property
+    def has_boxes(self) -> bool:
+        """Whether the labeler has any."""
+        return self._labeler.has_boxes
+
+    @property
     def fingerprint(self) -> str:
         """Of the labeler and the mapping."""
         return repr((self._labeler.fingerprint, sorted(self._class_map.names.items())))

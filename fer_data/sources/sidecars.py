@@ -27,6 +27,7 @@ class SidecarLabeler:
     """
 
     num_extra = 0
+    has_boxes = False
 
     def __init__(
         self,

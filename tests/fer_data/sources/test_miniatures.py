@@ -11,12 +11,14 @@ import pytest
 
 from fer_data.dataset import Dataset
 from fer_data.emotions import order_class_names
-from fer_data.ingest import IngestSettings, ingest
+from fer_data.errors import SettingsError
+from fer_data.face_align import FaceSettings
+from fer_data.ingest import IngestSettings, ingest, inspect_source
 from fer_data.ingest_report import IngestReport
 from fer_data.manifest import load_manifest, manifest_dir, manifest_names
 from fer_data.sources.opening import SourceSettings, open_source
 from tests.fer_data.test_ingest import tree_digest
-from tests.miniatures import MINIATURES, Miniature
+from tests.miniatures import MINIATURES, Miniature, affectnet_old, expw, fer2013_csv, rafdb
 
 Make = Callable[[Path], Miniature]
 every_miniature = pytest.mark.parametrize("make", MINIATURES, ids=lambda make: make.__name__)
@@ -121,3 +123,23 @@ def test_a_users_own_copy_of_a_manifest_works_the_same(make: Make, tmp_path: Pat
     with open_source(miniature.raw, settings) as source:
         assert source.manifest_name == miniature.manifest
         assert any("My " in remark for remark in source.describe())
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (fer2013_csv, "holds pixels, not pictures"),
+        (affectnet_old, "says where the faces are"),
+        (expw, "says where the faces are"),
+    ],
+)
+def test_no_faces_are_looked_for_where_that_would_not_be_done(
+    make: Make, why: str, tmp_path: Path
+) -> None:
+    raw = make(tmp_path / "raw").raw
+    with pytest.raises(SettingsError, match=f"{raw}: {why}.*; leave --align away"):
+        ingest(raw, tmp_path / "ds", IngestSettings(faces=FaceSettings()), workers=1)
+    with pytest.raises(SettingsError, match="leave --align away"):
+        inspect_source(raw, IngestSettings(faces=FaceSettings()))
+    assert not (tmp_path / "ds").exists()
+    inspect_source(rafdb(tmp_path / "photos").raw, IngestSettings(faces=FaceSettings()))
