@@ -46,6 +46,10 @@ class SourceSettings:
         for name, count in (("limit", self.limit), ("max_per_class", self.max_per_class)):
             if count is not None and count < 1:
                 raise SettingsError(f"{name} must be at least 1; received {count}")
+        if self.name is not None and (not self.name.strip() or "/" in self.name):
+            raise SettingsError(
+                f'name must be a word without "/", for keys begin with it; received "{self.name}"'
+            )
         columns = (self.path_column, self.label_column, self.split_column)
         if self.labels is None and any(columns):
             raise SettingsError("columns are of a label file; name it with --labels")

@@ -325,6 +325,12 @@ def test_a_source_that_was_moved_is_known_again(class_folders: MakeFolders, tmp_
     assert [source.paths["path"] for source in dataset.info.sources] == [str(moved)]
 
 
+@pytest.mark.parametrize("name", ["", " ", "two/happy"])
+def test_a_name_that_keys_could_not_begin_with_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=f'without "/".*received "{name}"'):
+        SourceSettings(name=name)
+
+
 def test_another_form_of_image_is_refused(class_folders: MakeFolders, tmp_path: Path) -> None:
     raw = class_folders({"happy": 2})
     ingest_quietly(raw, tmp_path / "ds")
