@@ -146,9 +146,16 @@ class Dataset:
     Args:
         dataset_dir: its folder.
         info: what its `dataset.json` says.
+
+    Raises:
+        DatasetError: the folder's name is not UTF-8, as PyArrow needs.
     """
 
     def __init__(self, dataset_dir: Path, info: DatasetInfo) -> None:
+        if any("\udc80" <= letter <= "\udcff" for letter in str(dataset_dir)):
+            raise DatasetError(
+                f"{dataset_dir}: the name is not UTF-8; name another folder with --dataset"
+            )
         self.dir = dataset_dir
         self.info = info
 
@@ -162,7 +169,7 @@ class Dataset:
         """
         path = Path(dataset_dir) / INFO_NAME
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise MissingDatasetError(
                 f"{dataset_dir}: no data set there; make one with `ferdata ingest RAW`, "
@@ -361,11 +368,12 @@ class Dataset:
     def save(self, info: DatasetInfo) -> Dataset:
         """The data set with other information, written to `dataset.json`."""
         text = json.dumps(dataclasses.asdict(info), indent=1, ensure_ascii=False)
-        write_file(self.dir / INFO_NAME, f"{text}\n".encode())
+        # a path whose bytes are not UTF-8 has surrogates, which JSON writes as \udcNN too
+        write_file(self.dir / INFO_NAME, f"{text}\n".encode(errors="backslashreplace"))
         return Dataset(self.dir, info)
 
 
-def _info_from_json(text: str, path: Path) -> DatasetInfo:
+def _info_from_json(text: bytes, path: Path) -> DatasetInfo:
     try:
         fields = json.loads(text)
         if fields["format"] != FORMAT or fields["format_version"] != FORMAT_VERSION:

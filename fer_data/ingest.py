@@ -34,6 +34,7 @@ from fer_data.ingest_block import (
 )
 from fer_data.ingest_report import IngestReport, check_rejections, count_blocks, log_rejections
 from fer_data.manifest import manifest_names
+from fer_data.sources.listing import readable_text
 from fer_data.sources.opening import SourceSettings, is_large, open_source
 from fer_data.sources.raw import Source
 
@@ -190,7 +191,7 @@ def _asked(settings: SourceSettings) -> dict[str, Any]:
     for each in fields(settings):
         value = getattr(settings, each.name)
         if each.name not in ("manifest", "name") and value:
-            plain = value.name if isinstance(value, Path) else value
+            plain = readable_text(value.name) if isinstance(value, Path) else value
             asked[each.name] = list(plain) if isinstance(plain, tuple) else plain
     return asked
 

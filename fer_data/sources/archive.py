@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from fer_data.errors import SourceError
-from fer_data.sources.listing import Entry, readable_path
+from fer_data.sources.listing import Entry, readable_text
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -35,7 +35,7 @@ def list_zip(archive: Path) -> Iterator[Entry]:
         raise SourceError(f"{archive}: not a readable ZIP archive ({error})") from None
     for number, member in enumerate(members):
         if not member.is_dir():
-            yield Entry(readable_path(member.filename), str(number), member.file_size, member.CRC)
+            yield Entry(readable_text(member.filename), str(number), member.file_size, member.CRC)
 
 
 def read_zip_member(archive: str, entry: Entry) -> bytes:
@@ -83,7 +83,7 @@ def list_tar(archive: Path) -> Iterator[Entry]:
                     continue
                 plain = member.isreg() and not member.issparse()
                 yield Entry(
-                    readable_path(member.name.removeprefix("./")),
+                    readable_text(member.name.removeprefix("./")),
                     str(member.offset_data),
                     member.size,
                     int(member.mtime),

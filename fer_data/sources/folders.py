@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer_data.sources.listing import Entry, readable_path
+from fer_data.sources.listing import Entry, readable_text
 from fer_data.sources.raw import MAX_FILE_BYTES
 
 
@@ -30,7 +30,7 @@ def list_folder(root: Path) -> Iterator[Entry]:
                 for child in found:
                     path = prefix + child.name
                     if child.is_file():  # as the folder says: no file is asked
-                        yield Entry(readable_path(path), path)
+                        yield Entry(readable_text(path), path)
                     elif child.is_dir():
                         folders.append(path)
                     else:
@@ -51,7 +51,7 @@ def _why_unfit(child: os.DirEntry[str]) -> tuple[str, str]:
 
 
 def _reject(path: str, reason: str, detail: str) -> Entry:
-    return Entry(readable_path(path) or ".", path, reason=reason, detail=detail)
+    return Entry(readable_text(path) or ".", path, reason=reason, detail=detail)
 
 
 def folder_file_status(root: str, entry: Entry) -> tuple[int, int]:

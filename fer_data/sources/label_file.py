@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING
 
 from fer_data.errors import SourceError
-from fer_data.sources.listing import readable_path
+from fer_data.sources.listing import readable_text
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -98,4 +98,4 @@ def picture_path(word: str) -> str | None:
     parts = path.split("/")
     if path.startswith("/") or ".." in parts or _DRIVE.match(path) or "\0" in path:
         return None
-    return readable_path("/".join(part for part in parts if part not in ("", ".")))
+    return readable_text("/".join(part for part in parts if part not in ("", ".")))

@@ -11,6 +11,7 @@ from pathlib import Path
 from fer_data.errors import SourceError
 from fer_data.layouts import SequenceLayout, SidecarLayout, TableLayout
 from fer_data.manifest import GENERIC_TABLE, Manifest, fits, load_manifest
+from fer_data.sources.listing import readable_text
 from fer_data.sources.sequences import read_sequences
 from fer_data.sources.sidecars import SidecarLabeler
 from fer_data.sources.table import (
@@ -160,9 +161,10 @@ def understand_by_labels(
     if not manifest.splits:
         manifest = replace(manifest, splits=load_manifest(GENERIC_TABLE).splits)
     paths = listing.open_entries().paths
+    name = readable_text(labels.name)
     try:
         with labels.open("rb") as opened:
-            file = open_label_file(opened, labels.name, layout, manifest)
+            file = open_label_file(opened, name, layout, manifest)
             if file is None or not has_columns(file.columns, layout):
                 expected = ", ".join([columns.path or "path", columns.label or "label"])
                 raise SourceError(
@@ -175,4 +177,4 @@ def understand_by_labels(
     except OSError as error:
         raise SourceError(f"{labels}: cannot be read ({error.strerror or error})") from None
     check_class_words(table, str(labels))
-    return _from_table(listing, table, manifest, {labels.name})
+    return _from_table(listing, table, manifest, {name})

@@ -40,11 +40,11 @@ class Entry(NamedTuple):
         return Rejection(path=self.path, reason=self.reason, detail=self.detail)
 
 
-def readable_path(path: str) -> str:
-    r"""A path as valid Unicode: bytes of a name that are not UTF-8 are written out as \\xNN."""
-    if path.isascii():
-        return path
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def readable_text(text: str) -> str:
+    r"""Text as valid Unicode: bytes of a name or a cell that are not UTF-8 are written as \\xNN."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def is_picture_path(path: str) -> bool:

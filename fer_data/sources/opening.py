@@ -27,7 +27,7 @@ from fer_data.sources.files import FileSource
 from fer_data.sources.folders import list_folder
 from fer_data.sources.label_layouts import understand_by_labels
 from fer_data.sources.layout_reader import understand_files
-from fer_data.sources.listing import Entry
+from fer_data.sources.listing import Entry, readable_text
 from fer_data.sources.members import Members
 from fer_data.sources.raw import Source
 from fer_data.sources.selection import excluded
@@ -94,7 +94,7 @@ class _Opening:
         self._raw = raw
         self._settings = settings
         self._manifests = manifests
-        self._name = settings.name or source_name(raw)
+        self._name = readable_text(settings.name or source_name(raw))
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[RawSource]:

@@ -11,6 +11,7 @@ from fer_data.errors import SourceError
 from fer_data.layouts import TableLayout
 from fer_data.manifest import Manifest
 from fer_data.sources.label_file import read_rows
+from fer_data.sources.listing import readable_text
 from fer_data.sources.raw import Facts
 from fer_data.sources.table_parts import LabelFile, PictureFinder, Table, find_column
 from fer_data.sources.table_rows import RowReader
@@ -32,7 +33,7 @@ def open_label_file(
     first = next(rows, None)
     if first is None:
         return None
-    columns: Sequence[str] = [name.strip() for name in first[1]]
+    columns: Sequence[str] = [readable_text(name.strip()) for name in first[1]]
     if not has_columns(columns, layout):
         if len(first[1]) != len(layout.columns):
             return None

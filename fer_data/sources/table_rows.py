@@ -11,6 +11,7 @@ from fer_data.emotions import canonical_emotion
 from fer_data.layouts import RESERVED_GROUPS, TableLayout
 from fer_data.manifest import Manifest
 from fer_data.sources.label_file import picture_path
+from fer_data.sources.listing import readable_text
 from fer_data.sources.raw import Facts, Rejection, sample_path
 from fer_data.sources.table_parts import LabelFile, PictureFinder, Table, find_column
 from fer_data.sources.votes import read_votes
@@ -135,7 +136,7 @@ class RowReader:
         for name, column in self._attributes.items():
             text = cells[column].strip()
             if text not in _NO_VALUES:
-                attributes[name] = text.encode("utf-8", "backslashreplace").decode()
+                attributes[name] = readable_text(text)
         try:
             box = self._box(dict(zip(self._file.columns, cells, strict=True)))
         except ValueError as error:
@@ -149,7 +150,7 @@ class RowReader:
         self, sample: str, base: Facts, cells: list[str], where: str
     ) -> Facts | Rejection:
         assert self._label is not None
-        word = cells[self._label].strip()
+        word = readable_text(cells[self._label].strip())
         if word not in self._classes:
             self._classes[word] = self._manifest.class_name(word)
         name = self._classes[word]

@@ -13,6 +13,7 @@ from fer_data.manifest import Manifest, load_manifest, manifest_names
 from fer_data.sources.csv_pixels import CsvPixelsSource
 from fer_data.sources.files import FileSource
 from fer_data.sources.labels import TableLabeler
+from fer_data.sources.listing import readable_text
 from fer_data.sources.raw import Facts, Rejection
 from fer_data.sources.selection import (
     MappedLabeler,
@@ -58,7 +59,8 @@ def _with_votes(source: RawSource, votes_path: Path, named: str | None) -> RawSo
             "say; expected fer2013.csv, or pictures called fer0000000.png after their row"
         )
     votes = read_vote_rows(votes_path, manifest, layout)
-    facts = join_votes(numbered, source.known_facts(), votes, votes_path.name)
+    origin = readable_text(votes_path.name)
+    facts = join_votes(numbered, source.known_facts(), votes, origin)
     found = Counter(
         each.reason if isinstance(each, Rejection) else "" for samples in facts.values()
         for each in samples
@@ -68,7 +70,7 @@ def _with_votes(source: RawSource, votes_path: Path, named: str | None) -> RawSo
         f"{manifest.title}: {len(votes):,} rows of votes joined by row; "
         f"{found['']:,} pictures have a majority" + (f"; {text}" if text else "")
     )
-    return source.labelled(TableLabeler(facts, votes_path.name), manifest).remarked(remark)
+    return source.labelled(TableLabeler(facts, origin), manifest).remarked(remark)
 
 
 def joined_manifest(named: str) -> Manifest | None:

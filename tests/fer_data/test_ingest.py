@@ -150,6 +150,28 @@ def test_every_kind_of_bad_file_is_rejected_with_its_reason(
     assert report.num_samples == 8
 
 
+def test_no_name_needs_to_be_utf8(class_folders: MakeFolders, tmp_path: Path) -> None:
+    raw = class_folders({"happy": 2, "sad": 2}, os.fsdecode(b"b\xe4r/caf\xe9"))
+    dataset = ingest_quietly(raw, tmp_path / "ds")
+    assert {key.split("/")[0] for key in dataset.samples()["key"].to_pylist()} == {"caf\\xe9"}
+    (record,) = Dataset.open(tmp_path / "ds").info.sources
+    assert (record.name, record.paths) == ("caf\\xe9", {"path": str(raw)})
+    labels = raw / os.fsdecode(b"l\xe4bel.csv")
+    rows = "path,Gefühl,größe\nhappy/0000.png,Ärger,1\nhappy/0001.png,Freude,groß\n"
+    labels.write_bytes(rows.encode("latin-1"))
+    settings = SourceSettings(labels=labels, label_column="gef\\xfchl", name="words")
+    dataset = ingest_quietly(raw, tmp_path / "ds", IngestSettings(source=settings, max_rejected=1))
+    found = {r["label"]: dict(r["attributes"]) for r in dataset.samples().to_pylist()[4:]}
+    folder = {"folder_label": "happiness"}
+    assert found == {
+        "\\xc4rger": {"gr\\xf6\\xdfe": "1", **folder},
+        "freude": {"gr\\xf6\\xdfe": "gro\\xdf", **folder},
+    }
+    assert dataset.info.sources[1].settings["labels"] == "l\\xe4bel.csv"
+    with pytest.raises(DatasetError, match="the name is not UTF-8; name another folder"):
+        ingest_quietly(raw, tmp_path / os.fsdecode(b"s\xe4t"))
+
+
 def test_too_many_rejections_fail_but_lose_nothing(
     class_folders: MakeFolders, tmp_path: Path
 ) -> None:
@@ -470,6 +492,9 @@ def test_a_damaged_block_or_info_is_one_clear_error(
     with pytest.raises(DatasetError, match="block-00000.parquet: cannot be read"):
         Dataset.open(tmp_path / "ds").samples()
     (tmp_path / "ds" / "dataset.json").write_text('{"format": 3')
+    with pytest.raises(DatasetError, match="dataset.json: not a ferkit data set"):
+        Dataset.open(tmp_path / "ds")
+    (tmp_path / "ds" / "dataset.json").write_bytes(b'{"format": "\xff"}')
     with pytest.raises(DatasetError, match="dataset.json: not a ferkit data set"):
         Dataset.open(tmp_path / "ds")
 
