@@ -24,4 +24,5 @@ def gray_levels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def flat_levels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """As `gray_levels`, one row an image: uint8 array of shape (n, H * W)."""
-    return gray_levels(images).reshape(len(images), -1)  # (n, H, W, C) -> (n, H * W)
+    num_pixels = images.shape[1] * images.shape[2]
+    return gray_levels(images).reshape(len(images), num_pixels)  # (n, H, W, C) -> (n, H * W)

@@ -40,7 +40,7 @@ def histogram_scores(gray: NDArray[np.uint8]) -> HistogramScores:
     """
     num_images, num_pixels = len(gray), int(np.prod(gray.shape[1:]))
     counts = np.zeros((num_images, 256))
-    for image, row in zip(gray.reshape(num_images, -1), counts, strict=True):
+    for image, row in zip(gray.reshape(num_images, num_pixels), counts, strict=True):
         row[:] = np.bincount(image, minlength=256)
     shares = counts / num_pixels
     logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
@@ -71,8 +71,8 @@ def sharpness(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
     middle -= x[:, 2:, 1:-1]
     middle -= x[:, 1:-1, :-2]
     middle -= x[:, 1:-1, 2:]
-    laplacian = middle.reshape(len(gray), -1).astype(np.float64)
-    num = laplacian.shape[1]
+    num = middle.shape[1] * middle.shape[2]
+    laplacian = middle.reshape(len(gray), num).astype(np.float64)
     variance: NDArray[np.float64] = (
         num * np.vecdot(laplacian, laplacian) - laplacian.sum(axis=1) ** 2
     ) / num**2

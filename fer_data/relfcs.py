@@ -47,7 +47,8 @@ def component_shares(images: NDArray[np.uint8], gray: NDArray[np.uint8]) -> Comp
     if images.shape[-1] == 1:
         centred = uncentred = light
     else:
-        rows = images.reshape(len(images), -1, images.shape[-1]).astype(np.float64)
+        num_images, height, width, channels = images.shape
+        rows = images.reshape(num_images, height * width, channels).astype(np.float64)
         products = rows.transpose(0, 2, 1) @ rows  # (n, 3, 3)
         sums = rows.sum(axis=1)
         # times the number of pixels: whole numbers, so that one colour throughout is exactly 0

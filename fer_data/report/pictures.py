@@ -58,7 +58,7 @@ class PictureBook:
             chosen = labels[start : start + len(images)]
             start += len(images)
             is_class = (chosen[None, :] == np.arange(len(names))[:, None]).astype(np.float32)
-            sums += is_class @ images.reshape(len(images), -1).astype(np.float32)
+            sums += is_class @ images.reshape(len(images), sums.shape[1]).astype(np.float32)
         counts = np.bincount(labels, minlength=len(names))
         means = sums / np.maximum(counts, 1)[:, None]
         images = np.rint(means).astype(np.uint8).reshape(len(names), *self._dataset.image_shape)

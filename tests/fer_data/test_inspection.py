@@ -97,6 +97,27 @@ def test_a_clean_set_has_no_findings(tmp_path: Path) -> None:
     assert "Nothing is wrong" in render_inspection(dataset, found)
 
 
+@pytest.mark.parametrize(("color", "size"), [("gray", 48), ("rgb", 48), ("rgb", 96)])
+def test_a_block_whose_files_were_all_rejected_is_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, color: str, size: int
+) -> None:
+    monkeypatch.setattr("fer_data.ingest.BLOCK_FILES", 4)
+    raw = tmp_path / "raw"
+    for path, pixels in (faces("happy", range(4, 12)) | faces("sad", range(20, 28))).items():
+        (raw / path).parent.mkdir(parents=True, exist_ok=True)
+        (raw / path).write_bytes(png_bytes(pixels))
+    for number in range(4):
+        (raw / f"happy/{number:04d}.png").write_text("no picture")
+    image = ImageSettings(size=size, color=color)
+    settings = IngestSettings(image=image, max_rejected=1.0)
+    dataset = RUNNER.measure(ingest(raw, tmp_path / "ds", settings, workers=1)[0])
+    assert len(dataset.pixels(0)) == 0
+    assert len(dataset.table("quality")) == 16
+    assert "Nothing is wrong" in render_inspection(dataset, inspect_dataset(dataset))
+    _, report = RUNNER.filter(dataset, FilterSettings(rules=(BLANK,)))
+    assert (report.num_samples, report.num_dropped) == (16, 0)
+
+
 def test_the_filter_in_place_is_the_one_that_is_shown(dirty: Dataset) -> None:
     assert not inspect_dataset(dirty).is_filtered
     dataset, report = RUNNER.filter(dirty, FilterSettings(rules=(BLANK,), max_loss=1.0))
