@@ -22,7 +22,7 @@ from fer_data.filter_settings import (
 )
 from fer_data.pipeline import Runner
 from fer_data.verdicts import Decisions, read_decisions
-from fercli.options import dataset_option, dry_run_option, json_option, workers_option
+from fercli.options import dataset_option, json_option, workers_option
 from fercli.output import Output
 from ferdata.parameters import Percent, Threshold
 
@@ -62,7 +62,9 @@ from ferdata.parameters import Percent, Threshold
 )  # fmt: skip
 @click.option("--none", "undo", is_flag=True, help="Undo: keep every sample.")
 @workers_option
-@dry_run_option
+@click.option(
+    "--dry-run", is_flag=True, help="Measure, and show what would be dropped; decide nothing."
+)
 @json_option
 def filter_(
     dataset_dir: Path,
@@ -102,9 +104,7 @@ def filter_(
     output = Output(as_json=as_json)
     dataset = Dataset.open(dataset_dir)
     if undo:
-        dataset.withdraw("filter")
-        output.note("The filter is undone: every sample is kept.")
-        return
+        return _undo(output, dataset, dry_run=dry_run)
     rules = [
         *([BLANK] if blank else []),
         *([Rule("relfcs", "above", relfcs)] if relfcs is not None else []),
@@ -137,6 +137,14 @@ def filter_(
         _show_evidence(output, dataset, rule)
     _, report = runner.filter(dataset, settings, dry_run=dry_run)
     _show(output, report, dry_run=dry_run)
+
+
+def _undo(output: Output, dataset: Dataset, *, dry_run: bool) -> None:
+    num_samples = len(dataset.samples(["key"]))
+    if not dry_run:
+        dataset.withdraw("filter")
+    output.note(f"The filter {'would be' if dry_run else 'is'} undone: every sample is kept.")
+    output.result({"samples": num_samples, "dropped": {}})
 
 
 def _show_evidence(output: Output, dataset: Dataset, rule: Rule) -> None:

@@ -70,6 +70,10 @@ def test_a_filter_is_shown_decided_and_undone(work: Path) -> None:
     done = json.loads(run(work, "filter", "--blank", "--leaks", "drop-train", "--json").stdout)
     assert done["dropped"] == {"blank": 1, "leak": 1}
     assert (work / "dataset" / "filter.parquet").exists()
+    assert "would be undone" in run(work, "filter", "--none", "--dry-run").stdout
+    assert (work / "dataset" / "filter.parquet").exists()
+    undone = json.loads(run(work, "filter", "--none", "--json").stdout)
+    assert undone == {"samples": 49, "dropped": {}}
     assert "undone" in run(work, "filter", "--none").stdout
     assert not (work / "dataset" / "filter.parquet").exists()
 
