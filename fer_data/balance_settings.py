@@ -124,7 +124,7 @@ def resolve_targets(before: Mapping[str, int], settings: BalanceSettings) -> dic
     level = settings.to if settings.to is not None else "median"
     levels = {"min": sizes[0], "median": sizes[(len(sizes) - 1) // 2], "max": sizes[-1]}
     common = levels[level] if isinstance(level, str) else level
-    named = _named_targets(tuple(before), settings)
+    named = named_targets(tuple(before), settings)
     lifts = settings.method == "augment"
     targets: dict[str, int] = {}
     for name, present in before.items():
@@ -155,10 +155,13 @@ def _wrong_side(name: str, present: int, wanted: int, *, lifts: bool) -> str:
     )
 
 
-def _named_targets(
-    class_names: tuple[str, ...], settings: BalanceSettings
-) -> dict[str, int | None]:
-    """The settings' targets under the classes' own names."""
+def named_targets(class_names: tuple[str, ...], settings: BalanceSettings) -> dict[str, int | None]:
+    """The settings' targets under the classes' own names.
+
+    Raises:
+        UnknownNameError: a class is unknown.
+        SettingsError: two targets are one class.
+    """
     asked_as: dict[str, str] = {}
     for asked in settings.targets:
         name = find_class_name(asked, class_names)

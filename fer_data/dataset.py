@@ -146,18 +146,25 @@ class Dataset:
     Args:
         dataset_dir: its folder.
         info: what its `dataset.json` says.
+        unwritten: stage → its table, of those that are kept in memory; None: all are written.
 
     Raises:
         DatasetError: the folder's name is not UTF-8, as PyArrow needs.
     """
 
-    def __init__(self, dataset_dir: Path, info: DatasetInfo) -> None:
+    def __init__(
+        self,
+        dataset_dir: Path,
+        info: DatasetInfo,
+        unwritten: Mapping[str, pa.Table] | None = None,
+    ) -> None:
         if any("\udc80" <= letter <= "\udcff" for letter in str(dataset_dir)):
             raise DatasetError(
                 f"{dataset_dir}: the name is not UTF-8; name another folder with --dataset"
             )
         self.dir = dataset_dir
         self.info = info
+        self._unwritten = unwritten
 
     @classmethod
     def open(cls, dataset_dir: Path | str) -> Dataset:
@@ -176,6 +183,10 @@ class Dataset:
                 "or name its folder with --dataset"
             ) from None
         return cls(Path(dataset_dir), _info_from_json(text, path))
+
+    def in_memory(self) -> Dataset:
+        """The same data set, of which nothing is written: what is published stays in memory."""
+        return Dataset(self.dir, self.info, self._unwritten or {})
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -318,6 +329,10 @@ class Dataset:
             MissingStageError: it has not been done.
         """
         self.stage(name)
+        if self._unwritten and name in self._unwritten:
+            table = self._unwritten[name]
+            wanted = columns if columns is not None else table.column_names
+            return table.select([column for column in wanted if column in table.column_names])
         path = self.dir / f"{name}.parquet"
         try:
             return pq.read_table(path, columns=columns, partitioning=None)
@@ -346,9 +361,13 @@ class Dataset:
             inputs: the stages it read.
             digest: of its result, where there is no table.
         """
+        unwritten = self._unwritten
         if table is not None:
-            write_table(self.dir / f"{name}.parquet", table)
             digest = table_digest(table)
+            if unwritten is None:
+                write_table(self.dir / f"{name}.parquet", table)
+            else:
+                unwritten = {**unwritten, name: table}
         text = json.dumps(settings, sort_keys=True, ensure_ascii=False) + str(digest)
         record = StageRecord(
             settings=settings,
@@ -356,17 +375,21 @@ class Dataset:
             inputs={other: self.fingerprint(other) for other in inputs},
             fingerprint=hashlib.sha256(text.encode()).hexdigest(),
         )
-        return self.save(dataclasses.replace(self.info, stages={**self.info.stages, name: record}))
+        info = dataclasses.replace(self.info, stages={**self.info.stages, name: record})
+        return Dataset(self.dir, self.info, unwritten).save(info)
 
     def withdraw(self, name: str) -> Dataset:
         """The data set without one stage; what was decided in it no longer counts."""
         stages = {other: record for other, record in self.info.stages.items() if other != name}
         dataset = self.save(dataclasses.replace(self.info, stages=stages))
-        (self.dir / f"{name}.parquet").unlink(missing_ok=True)
+        if self._unwritten is None:
+            (self.dir / f"{name}.parquet").unlink(missing_ok=True)
         return dataset
 
     def save(self, info: DatasetInfo) -> Dataset:
         """The data set with other information, written to `dataset.json`."""
+        if self._unwritten is not None:
+            return Dataset(self.dir, info, self._unwritten)
         text = json.dumps(dataclasses.asdict(info), indent=1, ensure_ascii=False)
         # a path whose bytes are not UTF-8 has surrogates, which JSON writes as \udcNN too
         write_file(self.dir / INFO_NAME, f"{text}\n".encode(errors="backslashreplace"))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fer_data.balance import BalancePlan, BalanceSettings, balance, plan_balance
+from fer_data.balance import BalancePlan, BalanceSettings, balance
+from fer_data.balance_settings import named_targets
 from fer_data.dataset import Dataset
 from fer_data.duplicates import find_duplicates
 from fer_data.errors import SettingsError
@@ -17,7 +18,7 @@ from fer_data.ingest import ingest
 from fer_data.pack import PackReport, PackSettings, pack
 from fer_data.quality import QualitySettings, measure_quality
 from fer_data.recipe import Recipe
-from fer_data.split import SplitReport, SplitSettings, plan_split, split_samples
+from fer_data.split import SplitReport, SplitSettings, split_samples
 from fer_data.split_groups import DUPLICATES
 
 #: Every stage, in order. `quality` and `duplicates` are measured when a later one needs them.
@@ -78,7 +79,7 @@ class Runner:
         max_loss: float | None = None,
         dry_run: bool = False,
     ) -> tuple[Dataset, FilterReport]:
-        """Filters; without settings, at the strict defaults. A dry run decides nothing."""
+        """Filters; without settings, at the strict defaults. A dry run measures only."""
         settings = settings if settings is not None else default_filter(dataset.info.image.color)
         if max_loss is not None:
             settings = dataclasses.replace(settings, max_loss=max_loss)
@@ -90,21 +91,18 @@ class Runner:
     def split(
         self, dataset: Dataset, settings: SplitSettings, *, dry_run: bool = False
     ) -> tuple[Dataset, SplitReport]:
-        """Splits what the filter keeps. A dry run decides nothing."""
-        dataset = self._filtered(dataset)
+        """Splits what the filter keeps. A dry run writes nothing."""
+        dataset = self._filtered(dataset.in_memory() if dry_run else dataset)
         if DUPLICATES in settings.group_by and not dataset.is_done("duplicates"):
             dataset = find_duplicates(dataset, workers=self.workers, on_progress=self.on_progress)
-        if dry_run:
-            return dataset, plan_split(dataset, settings)[1]
         return split_samples(dataset, settings)
 
     def balance(
         self, dataset: Dataset, settings: BalanceSettings, *, dry_run: bool = False
     ) -> tuple[Dataset, BalancePlan]:
-        """Plans how training samples are balanced. A dry run decides nothing."""
-        dataset = self._split(dataset)
-        if dry_run:
-            return dataset, plan_balance(dataset, settings, workers=self.workers)
+        """Plans how training samples are balanced. A dry run writes nothing."""
+        named_targets(dataset.class_names, settings)  # a typo is told before anything is split
+        dataset = self._split(dataset.in_memory() if dry_run else dataset)
         return balance(dataset, settings, workers=self.workers)
 
     def pack(

@@ -177,11 +177,27 @@ def test_verbose_names_every_rejected_file(work: Path) -> None:
 
 
 def test_a_dry_run_writes_nothing(work: Path) -> None:
-    run(work, "split")
-    before = (work / "dataset" / "dataset.json").read_bytes()
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
+
+    before = files()
     for arguments in (["ingest", "raw"], ["split", "--seed", "9"], ["balance", "--to", "max"]):
         assert run(work, *arguments, "--dry-run").returncode == 0
-    assert (work / "dataset" / "dataset.json").read_bytes() == before
+        assert files() == before
+    run(work, "filter", "--dry-run")
+    measured = {path.name for path in files().keys() - before.keys()}
+    assert measured >= {"quality.parquet", "duplicates.parquet"}
+    assert not measured & {"filter.parquet", "split.parquet"}
+
+
+def test_a_dry_run_shows_what_would_be_done(work: Path) -> None:
+    asked = ["balance", "--to", "max"]
+    assert result_of(work, *asked, "--dry-run") == result_of(work, *asked)
+
+
+def test_a_class_that_is_not_there_is_told_before_anything_is_split(work: Path) -> None:
+    assert run(work, "balance", "--target", "disgst").returncode == 2
+    assert not (work / "dataset" / "split.parquet").exists()
 
 
 def test_folds_go_through_the_whole_line(work: Path) -> None:
