@@ -66,13 +66,20 @@ class IngestSettings:
             raise SettingsError(f'on_error must be "reject" or "raise"; received "{self.on_error}"')
 
 
-def inspect_source(raw: Path, settings: IngestSettings) -> tuple[SourceRecord, tuple[str, ...]]:
+def inspect_source(
+    raw: Path, settings: IngestSettings, *, dataset_dir: Path | None = None
+) -> tuple[SourceRecord, tuple[str, ...]]:
     """What a raw path is understood to be, and remarks on it; nothing is decoded or written.
+
+    Args:
+        raw: as for `ingest`.
+        settings: likewise.
+        dataset_dir: of the data set it would be read into, if there is one.
 
     Raises:
         SourceError: there is nothing at the path, or nothing that can be understood.
     """
-    with open_source(raw, settings.source) as source:
+    with open_source(raw, settings.source, dataset_dir=dataset_dir) as source:
         _check_faces(source, raw, settings)
         return _record(source, raw, 0, settings), source.describe()
 
@@ -116,7 +123,7 @@ def ingest(
         pool = None
         if is_large(raw):
             pool = stack.enter_context(starting_workers(ingest_block, workers=workers))
-        source = stack.enter_context(open_source(raw, settings.source))
+        source = stack.enter_context(open_source(raw, settings.source, dataset_dir=dataset_dir))
         _check_faces(source, raw, settings)
         dataset, record = _enter_source(dataset_dir, source, raw, settings)
         if on_source is not None:

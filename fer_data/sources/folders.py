@@ -10,24 +10,36 @@ from fer_data.sources.listing import Entry, readable_text
 from fer_data.sources.raw import MAX_FILE_BYTES
 
 
-def list_folder(root: Path) -> Iterator[Entry]:
-    """Every file below a folder, links followed, each folder once."""
+def list_folder(
+    root: Path, *, left_out: Path | None = None, empty: list[str] | None = None
+) -> Iterator[Entry]:
+    """Every file below a folder, links followed, each folder once.
+
+    Args:
+        root: the folder.
+        left_out: folder below it that is no part of it.
+        empty: takes the paths of folders in which there is nothing.
+    """
     seen: set[tuple[int, int]] = set()
+    foreign = _identity(left_out) if left_out is not None and left_out.is_dir() else None
     waiting = [""]
     while waiting:
         folder = waiting.pop()
         place = root / folder
         folders = []
         try:
-            status = place.stat()
-            identity = (status.st_dev, status.st_ino)
+            identity = _identity(place)
+            if identity == foreign:
+                continue
             if identity in seen:
                 yield _reject(folder, "link-loop", "this folder is read already under another name")
                 continue
             seen.add(identity)
             prefix = f"{folder}/" if folder else ""
+            is_empty = True
             with os.scandir(place) as found:
                 for child in found:
+                    is_empty = False
                     path = prefix + child.name
                     if child.is_file():  # as the folder says: no file is asked
                         yield Entry(readable_text(path), path)
@@ -35,10 +47,17 @@ def list_folder(root: Path) -> Iterator[Entry]:
                         folders.append(path)
                     else:
                         yield _reject(path, *_why_unfit(child))
+            if is_empty and empty is not None:
+                empty.append(readable_text(folder))
         except OSError as error:
             yield _reject(folder, "unreadable", error.strerror or str(error))
         # real folders before links to them, so that a link is what counts as the second name
         waiting += sorted(folders, key=lambda path: ((root / path).is_symlink(), path))[::-1]
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _why_unfit(child: os.DirEntry[str]) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fer_data.emotions import canonical_emotion
 from fer_data.errors import SourceError
 from fer_data.layouts import CsvPixelsLayout, TableLayout
 from fer_data.manifest import (
@@ -43,12 +44,15 @@ _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 @contextlib.contextmanager
-def open_source(raw: Path, settings: SourceSettings) -> Iterator[Source]:
+def open_source(
+    raw: Path, settings: SourceSettings, *, dataset_dir: Path | None = None
+) -> Iterator[Source]:
     """The source that a path holds, understood, for as long as it is needed.
 
     Args:
         raw: a folder, a ZIP or tar archive, or a CSV file of pixels or of paths.
         settings: what is not to be found out, and what is wanted.
+        dataset_dir: of the data set, which may stand among pictures whose paths are in a CSV file.
 
     Raises:
         SourceError: there is nothing at the path, or nothing that can be understood.
@@ -57,7 +61,7 @@ def open_source(raw: Path, settings: SourceSettings) -> Iterator[Source]:
     known = [settings.manifest] if settings.manifest else manifest_names()
     manifests = [load_manifest(name) for name in known]
     joined = joined_manifest(settings.manifest) if settings.manifest and settings.votes else None
-    opening = _Opening(raw, settings, manifests if joined is None else [joined])
+    opening = _Opening(raw, settings, manifests if joined is None else [joined], dataset_dir)
     if not raw.exists():
         raise SourceError(f"{raw}: no such file or folder; expected {_expected()}")
     with opening.opened() as source:
@@ -88,10 +92,18 @@ class _Opening:
         raw: the path.
         settings: what is not to be found out, and what is wanted.
         manifests: those to try.
+        dataset_dir: as of `open_source`.
     """
 
-    def __init__(self, raw: Path, settings: SourceSettings, manifests: Sequence[Manifest]) -> None:
+    def __init__(
+        self,
+        raw: Path,
+        settings: SourceSettings,
+        manifests: Sequence[Manifest],
+        dataset_dir: Path | None,
+    ) -> None:
         self._raw = raw
+        self._dataset_dir = dataset_dir
         self._settings = settings
         self._manifests = manifests
         self._name = readable_text(settings.name or source_name(raw))
@@ -102,7 +114,12 @@ class _Opening:
         raw = self._raw
         with contextlib.ExitStack() as stack:
             if raw.is_dir():
-                yield stack.enter_context(self._files("folder", raw, list_folder(raw)))
+                empty: list[str] = []
+                listed = list_folder(raw, empty=empty)
+                source = stack.enter_context(self._files("folder", raw, listed))
+                words = sorted(path for path in empty if canonical_emotion(path.split("/")[-1]))
+                remark = f"class folders without a file: {', '.join(words)}"
+                yield source.remarked(remark) if words else source
             elif zipfile.is_zipfile(raw):
                 yield stack.enter_context(self._files("zip", raw, list_zip(raw)))
             elif raw.suffix.lower() == ".csv":
@@ -122,7 +139,8 @@ class _Opening:
             (table,) = load_manifest(GENERIC_TABLE).layouts
             if isinstance(table, TableLayout) and has_columns(columns, table):
                 folder = path.parent
-                with self._files("folder", folder, list_folder(folder), labels=path) as source:
+                listed = list_folder(folder, left_out=self._dataset_dir)
+                with self._files("folder", folder, listed, labels=path) as source:
                     yield source
                 return
         yield self._csv_pixels(path, columns, path.name)

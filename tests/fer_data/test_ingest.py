@@ -402,6 +402,28 @@ def test_a_source_that_cannot_be_understood_is_one_clear_error(
     assert message in str(caught.value)
 
 
+def test_a_data_set_beside_pictures_in_a_table_is_no_part_of_them(
+    class_folders: MakeFolders,
+) -> None:
+    raw = class_folders({"pictures": 2})
+    (raw / "faces.csv").write_text("path,label\npictures/0000.png,happy\npictures/0001.png,sad\n")
+    for _ in range(2):
+        _, report = ingest(raw / "faces.csv", raw / "dataset", ALL_ALLOWED, workers=1)
+        assert report.num_files == 3
+    record, _ = inspect_source(raw / "faces.csv", ALL_ALLOWED, dataset_dir=raw / "dataset")
+    assert record.num_files == 3
+
+
+def test_class_folders_without_a_file_are_told(class_folders: MakeFolders, tmp_path: Path) -> None:
+    raw = class_folders({"train/happy": 2, "train/sad": 2})
+    _, remarks = inspect_source(raw, ALL_ALLOWED)
+    for folder in ("Disgust", "fear", "notes"):
+        (raw / "train" / folder).mkdir()
+    assert inspect_source(raw, ALL_ALLOWED)[1] == (
+        *remarks, "class folders without a file: train/Disgust, train/fear",
+    )  # fmt: skip
+
+
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="holds no picture files"):
