@@ -26,6 +26,7 @@ _NO_WEIGHTS = (
     "no weights of YuNet were found: scikit-image's LBP cascade is used, which finds fewer faces "
     "and no eyes; name a file with --detector-weights, or fetch it with --download-detector"
 )
+_IMAGE_OPTIONS = tuple(ImageSettings.__dataclass_fields__)
 _SOURCE_OPTIONS = tuple(SourceSettings.__dataclass_fields__)
 
 
@@ -96,11 +97,11 @@ def ingest(
     settings = _settings(options)
     if settings.faces is not None and settings.faces.detector_weights is None:
         output.warn(_NO_WEIGHTS)
-    report = None
-    for path in raw or (Path("raw"),):
-        if dry_run:
-            _say_source(output, *inspect_source(path, settings))
-            continue
+    paths, report = raw or (Path("raw"),), None
+    if dry_run:
+        _inspect(output, paths, dataset_dir, settings)
+        return
+    for path in paths:
         with output.progress("Reading", "files") as on_progress:
             _, report = ingest_source(
                 path,
@@ -123,7 +124,7 @@ def _check_name(name: str | None, raw: tuple[Path, ...]) -> None:
 
 def _settings(options: dict[str, Any]) -> IngestSettings:
     source = {name: options[name] for name in _SOURCE_OPTIONS}
-    image = {name: options[name] for name in ("size", "color", "equalize") if options[name]}
+    image = {name: options[name] for name in _IMAGE_OPTIONS if options[name] is not None}
     faces = None
     if options["align"]:
         if options["download_detector"]:
@@ -140,6 +141,26 @@ def _settings(options: dict[str, Any]) -> IngestSettings:
         max_rejected=options["max_rejected"],
         on_error=options["on_error"],
     )
+
+
+def _inspect(
+    output: Output, paths: tuple[Path, ...], dataset_dir: Path, settings: IngestSettings
+) -> None:
+    """Says what each path is understood to be; nothing is read."""
+    found = [inspect_source(path, settings, dataset_dir=dataset_dir) for path in paths]
+    for source, remarks in found:
+        _say_source(output, source, remarks)
+    sources = [
+        {
+            "name": source.name,
+            "kind": source.kind,
+            "manifest": source.manifest,
+            "files": source.num_files,
+            "remarks": list(remarks),
+        }
+        for source, remarks in found
+    ]
+    output.result({"sources": sources})
 
 
 def _say_source(output: Output, source: SourceRecord, remarks: tuple[str, ...]) -> None:

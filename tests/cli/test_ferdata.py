@@ -103,6 +103,14 @@ def test_every_stage_says_counts_that_add_up(work: Path) -> None:
     assert {"ingest", "filter", "split", "balance", "pack"} <= set(done)
 
 
+def test_a_dry_run_of_ingest_says_what_would_be_read(work: Path) -> None:
+    found = result_of(work, "ingest", "raw", "--dry-run", "-d", "new")
+    (source,) = found["sources"]
+    assert (source["name"], source["files"], source["manifest"]) == ("raw", 76, "folders")
+    assert source["remarks"] == ["Class folders: class and split read from the folders"]
+    assert not (work / "new").exists()
+
+
 def test_balance_leaves_out_or_weighs_as_told(work: Path) -> None:
     result_of(work, "ingest")
     balance = result_of(work, "balance", "--method", "undersample", "--to", "min")
@@ -254,6 +262,7 @@ def test_split_says_how_close_it_came(work: Path) -> None:
         (["pack", "--layout", "nchw"], 2, "'nchw' is not one of 'nhwc', 'flat'"),
         (["pack", "--dtype", "float16"], 2, "'float16' is not one of 'uint8', 'float32'"),
         (["manifests", "fer2031"], 2, 'Did you mean "fer2013"?'),
+        (["ingest", "raw", "--size", "0"], 2, "size must be 8 to 1024 pixels; received 0"),
         (["ingest", "raw", "--size", "3"], 2, "size must be 8 to 1024 pixels; received 3"),
     ],
 )
