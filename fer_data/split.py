@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -61,7 +62,8 @@ class SplitSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if len(self.ratios) != 3 or min(self.ratios) < 0 or self.ratios[0] <= 0:
+        is_finite = math.isfinite(sum(self.ratios))  # nor may the sum overflow
+        if len(self.ratios) != 3 or not is_finite or min(self.ratios) < 0 or self.ratios[0] <= 0:
             raise SettingsError(
                 "ratios must be three shares, of train, validation and test, the first above 0, "
                 f"for example 80/10/10; received {'/'.join(f'{r:g}' for r in self.ratios)}"

@@ -337,6 +337,9 @@ def test_a_class_with_too_few_groups_is_refused(
     [
         ({"ratios": (0, 10, 10)}, "for example 80/10/10; received"),
         ({"ratios": (80, -1, 10)}, "for example 80/10/10; received"),
+        ({"ratios": (float("nan"), 10, 10)}, "for example 80/10/10; received nan/10/10"),
+        ({"ratios": (80, float("inf"), 10)}, "for example 80/10/10; received 80/inf/10"),
+        ({"ratios": (1e308, 1e308, 0)}, "for example 80/10/10; received 1e[+]308/1e[+]308/0"),
         ({"group_by": ("age", "age")}, "each once; received age, age"),
         ({"group_by": ("",)}, "names of attributes"),
         ({"folds": 1}, "folds must be 2 to 100; received 1"),
