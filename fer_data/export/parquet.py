@@ -20,6 +20,7 @@ from fer_data.export.source import ExportSource
 from fer_data.shards.index import ShardIndex
 
 _ROWS_A_GROUP = 1024  # enough for the dictionaries, few enough to show a page without the rest
+_BYTES_A_GROUP = 2**25  # what is held in memory, however large the pictures
 
 
 def write_parquet(source: ExportSource, folder: Path) -> None:
@@ -34,6 +35,8 @@ def write_parquet(source: ExportSource, folder: Path) -> None:
         names = UniqueNames()
         # the pictures are deflated already
         with pq.ParquetWriter(folder / f"{split}.parquet", schema, compression="none") as writer:
+            group: list[pa.Table] = []
+            num_rows = num_bytes = 0
             for batch in source.batches(split):
                 keys = batch.keys.tolist()
                 images = [
@@ -46,7 +49,13 @@ def write_parquet(source: ExportSource, folder: Path) -> None:
                 }  # fmt: skip
                 if batch.votes is not None:
                     columns["votes"] = batch.votes.tolist()
-                writer.write_table(pa.table(columns, schema=schema))
+                group.append(pa.table(columns, schema=schema))
+                num_rows, num_bytes = num_rows + len(batch), num_bytes + group[-1].nbytes
+                if num_rows >= _ROWS_A_GROUP or num_bytes >= _BYTES_A_GROUP:
+                    writer.write_table(pa.concat_tables(group))
+                    group, num_rows, num_bytes = [], 0, 0
+            if group:
+                writer.write_table(pa.concat_tables(group))
 
 
 def huggingface_schema(index: ShardIndex) -> pa.Schema:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from PIL import Image
 
@@ -70,3 +71,17 @@ def test_the_schema_says_what_the_columns_are(tmp_path: Path) -> None:
     assert schema.field("label").type == pa.int64()
     rows = pq.read_table(tmp_path / "out" / "train.parquet").to_pylist()
     assert rows[0]["image"]["path"] == "000é.png"
+
+
+@pytest.mark.parametrize(
+    ("count", "shape", "rows"),
+    [(1500, (8, 8, 1), [1024, 476]), (9, (224, 224, 3), [9]), (12, (1024, 1024, 3), [11, 1])],
+)
+def test_pictures_are_gathered_into_row_groups(
+    tmp_path: Path, count: int, shape: tuple[int, int, int], rows: list[int]
+) -> None:
+    make_shards(tmp_path / "shards", {"train": numbered_samples(count, shape)}, list("abcdefg"))
+    export_shards(tmp_path / "shards", tmp_path / "out", SETTINGS)
+    metadata = pq.read_metadata(tmp_path / "out" / "train.parquet")
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    assert [group.num_rows for group in groups] == rows
