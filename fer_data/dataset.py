@@ -105,9 +105,10 @@ class SourceRecord:
         num_files: files, rows or faces it lists.
         class_names: classes that its manifest lists, as mapped; empty where the files decide.
         settings: what was asked for beside the defaults: mapping, limits, faces; JSON values only.
-        paths: of the source, its labels, votes and manifest, as they were typed. They stay here:
-            no fingerprint and no shard knows of them.
-        max_rejected: share of its files that may be rejected, 0 to 1; stays here likewise.
+        paths: of the source, its labels, votes and manifest, as they were typed. These and the
+            next two stay here: no fingerprint and no shard knows of them.
+        max_rejected: share of its files that may be rejected, 0 to 1.
+        on_error: "reject" a file that cannot be used, or "raise" at the first.
     """
 
     name: str
@@ -120,6 +121,7 @@ class SourceRecord:
     settings: Mapping[str, Any] = field(default_factory=dict)
     paths: Mapping[str, str] = field(default_factory=dict)
     max_rejected: float = 0.05
+    on_error: str = "reject"
 
     @property
     def block_numbers(self) -> range:

@@ -178,6 +178,7 @@ def _record(source: Source, raw: Path, first_block: int, settings: IngestSetting
         settings=asked,
         paths=_paths(raw, settings.source),
         max_rejected=settings.max_rejected,
+        on_error=settings.on_error,
     )
 
 

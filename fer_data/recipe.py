@@ -28,6 +28,7 @@ from fer_data.toml_settings import TomlTable, read_toml
 from fer_data.verdicts import read_decisions
 
 _SECTIONS = ("image", "source", "quality", "filter", "split", "balance", "pack")
+_DETECTORS = ("yunet", "lbp")
 _HEAD = """\
 # Makes the same shards again: ferdata run THIS_FILE
 # Paths are as they were typed, from the folder in which that command runs.
@@ -75,42 +76,12 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SourceTable:
-    """The keys of [[source]]: those of `SourceSettings`, and how pictures are taken from it."""
+    """The keys of [[source]] beside those of `SourceSettings` and [source.faces]."""
 
     path: Path
-    manifest: str | None = None
-    name: str | None = None
-    labels: Path | None = None
-    path_column: str | None = None
-    label_column: str | None = None
-    split_column: str | None = None
-    votes: Path | None = None
     map: Mapping[str, str] = field(default_factory=dict)
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    limit: int | None = None
-    max_per_class: int | None = None
-    faces: FaceSettings | None = None
-    max_rejected: float = 0.05
-    on_error: str = "reject"
-
-    def source(self, image: ImageSettings) -> RecipeSource:
-        """The source that they describe."""
-        given = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        names = SourceSettings.__dataclass_fields__
-        source = {name: value for name, value in given.items() if name in names}
-        faces = self.faces
-        if faces is not None:
-            weights = find_detector_weights(faces.detector_weights)
-            faces = dataclasses.replace(faces, detector_weights=weights)
-        settings = IngestSettings(
-            image=image,
-            faces=faces,
-            source=SourceSettings(**source, class_map=self.map),
-            max_rejected=self.max_rejected,
-            on_error=self.on_error,
-        )
-        return RecipeSource(raw=self.path, settings=settings)
+    max_rejected: float = IngestSettings().max_rejected
+    on_error: str = IngestSettings().on_error
 
 
 def read_recipe(path: Path, raw: Sequence[Path] = ()) -> Recipe:
@@ -153,22 +124,57 @@ def _read_sources(
         )
     sources: dict[str, RecipeSource] = {}
     for number, table in enumerate(tables):
-        asked = table.read(_SourceTable)
-        if raw:
-            asked = dataclasses.replace(asked, path=raw[number])
-        for key in ("path", "labels", "votes"):
-            place = getattr(asked, key)
-            if place is not None and not place.exists():
-                what = "a file" if key != "path" else "a folder, an archive or a CSV file"
-                raise table.error([key], f"{key} {place} does not exist; expected {what}")
-        name = asked.name or source_name(asked.path)
+        source = _read_source(table, raw[number] if raw else None, image)
+        given = source.settings.source.name
+        name = given or source_name(source.raw)
         if name in sources:
-            key = "name" if asked.name else "path"
             raise table.error(
-                [key], f'a second source "{name}"; expected unique names, give it another name'
+                ["name" if given else "path"],
+                f'a second source "{name}"; expected unique names, give it another name',
             )
-        sources[name] = asked.source(image)
+        sources[name] = source
     return tuple(sources.values())
+
+
+def _read_source(table: TomlTable, raw: Path | None, image: ImageSettings) -> RecipeSource:
+    own = [each.name for each in dataclasses.fields(_SourceTable)]
+    names = [each.name for each in dataclasses.fields(SourceSettings) if each.name != "class_map"]
+    table.check_keys([*own, *names, "faces"])
+    asked = table.without(*names, "faces").read(_SourceTable)
+    source = table.without(*own, "faces").read(SourceSettings)
+    path = raw if raw is not None else asked.path
+    for key, place in (("path", path), ("labels", source.labels), ("votes", source.votes)):
+        if place is not None and not place.exists():
+            what = "a file" if key != "path" else "a folder, an archive or a CSV file"
+            raise table.error([key], f"{key} {place} does not exist; expected {what}")
+    faces = table.table("faces")
+    settings = IngestSettings(
+        image=image,
+        faces=_read_faces(faces) if faces else None,
+        source=dataclasses.replace(source, class_map=asked.map),
+        max_rejected=asked.max_rejected,
+        on_error=asked.on_error,
+    )
+    return RecipeSource(raw=path, settings=settings)
+
+
+def _read_faces(table: TomlTable) -> FaceSettings:
+    """The keys of `FaceSettings`, and which detector it must be: yunet or lbp; none: either."""
+    table.check_keys(["detector", *(each.name for each in dataclasses.fields(FaceSettings))])
+    faces = table.without("detector").read(FaceSettings)
+    detector = table.get("detector", str, None)
+    if detector not in (None, *_DETECTORS):
+        raise table.error(
+            ["detector"], f'detector must be {" or ".join(_DETECTORS)}; received "{detector}"'
+        )
+    weights = find_detector_weights(faces.detector_weights) if detector != "lbp" else None
+    if detector == "yunet" and weights is None:
+        raise table.error(
+            ["detector"],
+            "detector is yunet, and there are no weights of it in the cache; fetch them with "
+            "`ferdata ingest --align --download-detector`, or name their file: detector_weights",
+        )
+    return dataclasses.replace(faces, detector_weights=weights)
 
 
 def _read_filter(table: TomlTable, color: str) -> FilterSettings:
@@ -233,15 +239,20 @@ def write_recipe(dataset: Dataset) -> str:
 
 
 def _source_table(source: SourceRecord) -> dict[str, Any]:
-    settings = dict(source.settings)
-    table = {"name": source.name, "manifest": source.manifest, **settings, **source.paths}
+    table = {"name": source.name, "manifest": source.manifest, **source.settings}
+    usual = IngestSettings()
+    for name in ("max_rejected", "on_error"):
+        if getattr(source, name) != getattr(usual, name):
+            table[name] = getattr(source, name)
+    table |= source.paths
     if "class_map" in table:
         table["map"] = table.pop("class_map")
     if "faces" in table:
-        table["faces"] = {k: v for k, v in table["faces"].items() if k != "detector_weights"}
+        faces = dict(table["faces"])
+        table["faces"] = {"detector": faces.pop("detector_weights"), **faces}
     return {"path": table.pop("path", source.name), **_given(table)}
 
 
 def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings without those that say nothing, which TOML cannot say."""
-    return {key: value for key, value in settings.items() if value not in (None, [], {})}
+    """Settings without those that are None, which TOML cannot say, and empty tables."""
+    return {key: value for key, value in settings.items() if value not in (None, {})}

@@ -18,6 +18,7 @@ from fer_data.recipe import read_recipe, write_recipe
 from fer_data.synth import SynthSettings, write_faces
 
 RECIPES = Path(__file__).parents[2] / "docs" / "recipes"
+SOURCE = '[[source]]\npath = "raw"\n'
 FULL = """\
 dataset = "set"
 
@@ -76,6 +77,52 @@ def test_the_recipe_of_a_data_set_makes_the_same_bytes_elsewhere(
     again, _ = Runner(workers=1).run(read_recipe(write(written)))
     assert shard_bytes(Path("shards")) == shard_bytes(folder / "out")
     assert write_recipe(again) == written
+
+
+def test_what_was_asked_beside_the_defaults_comes_back(folder: Path) -> None:
+    raw = folder / "few"
+    write_faces(raw, SynthSettings(num_samples=150, seed=4))
+    text = """\
+dataset = "few-set"
+[[source]]
+path = "few"
+exclude = ["ledger.csv"]
+max_rejected = 0.25
+on_error = "raise"
+[source.faces]
+detector = "lbp"
+none = "keep"
+[split]
+group_by = []
+"""
+    recipe = read_recipe(write(text))
+    dataset, _ = Runner(workers=1).run(recipe)
+    again = read_recipe(write(write_recipe(dataset)))
+    assert again.split == recipe.split
+    assert again.split is not None
+    assert again.split.group_by == ()
+    (source,), (first,) = again.sources, recipe.sources
+    assert (source.settings.max_rejected, source.settings.on_error) == (0.25, "raise")
+    assert source.settings.faces == first.settings.faces
+
+
+def test_the_detector_of_a_recipe_is_used_or_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FERKIT_DETECTOR_WEIGHTS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    text = SOURCE + '[source.faces]\ndetector = "%s"\n'
+    with pytest.raises(SettingsError, match="line 4: detector is yunet, and there are no weights"):
+        read_recipe(write(text % "yunet"))
+    with pytest.raises(SettingsError, match='line 4: detector must be yunet or lbp; received "x"'):
+        read_recipe(write(text % "x"))
+    weights = tmp_path / "weights.onnx"
+    weights.touch()
+    monkeypatch.setenv("FERKIT_DETECTOR_WEIGHTS", str(weights))
+    for word, expected in (("yunet", weights), ("lbp", None)):
+        faces = read_recipe(write(text % word)).sources[0].settings.faces
+        assert faces is not None
+        assert faces.detector_weights == expected
 
 
 def test_what_a_recipe_does_not_name_is_undone() -> None:
@@ -182,9 +229,6 @@ none = "keep"
     assert source.settings.source.include == ("a/*",)
     assert source.settings.source.limit == 9
     assert source.settings.max_rejected == 0.5
-
-
-SOURCE = '[[source]]\npath = "raw"\n'
 
 
 @pytest.mark.parametrize(
