@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
+from fer_data.emotions import order_class_names
 from fer_data.manifest import Manifest
 from fer_data.shards.checks import Problem
 from fer_data.shards.index import INDEX_NAME, ShardIndex
@@ -16,7 +18,7 @@ def unmet_expectations(index: ShardIndex, manifest: Manifest) -> Iterator[Proble
         index: of the shards.
         manifest: of the data set.
     """
-    expected = tuple(manifest.classes)
+    expected = order_class_names(manifest.classes)
     if expected and index.class_names != expected:
         yield Problem(
             file=INDEX_NAME,
@@ -27,6 +29,9 @@ def unmet_expectations(index: ShardIndex, manifest: Manifest) -> Iterator[Proble
         split: {name: count.before for name, count in counts.items()}
         for split, counts in index.counts.items()
     }
-    for remark in manifest.count_remarks(found):
+    whole: Counter[str] = Counter()
+    for counts in found.values():
+        whole.update(counts)
+    for remark in manifest.count_remarks({"": whole, **found}):
         if ": complete" not in remark:
             yield Problem(file=INDEX_NAME, what=f"{manifest.name} {remark}")

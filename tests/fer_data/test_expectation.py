@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
+from fer_data.emotions import order_class_names
 from fer_data.expectation import unmet_expectations
-from fer_data.manifest import load_manifest
+from fer_data.manifest import Manifest, load_manifest, manifest_names
 from fer_data.shards.index import ClassCount, ShardIndex
 
 FER2013 = load_manifest("fer2013")
@@ -30,6 +33,30 @@ def test_the_complete_data_set_is_as_expected_whatever_was_added_or_left_out() -
     whole = counts["train"]["happiness"].original
     counts["train"]["happiness"] = ClassCount(original=400, augmented=0, left_out=whole - 400)
     assert list(unmet_expectations(index_of(counts=counts), FER2013)) == []
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [manifest for manifest in map(load_manifest, manifest_names()) if manifest.counts],
+    ids=lambda manifest: manifest.name,
+)
+def test_every_known_data_set_can_be_as_expected(manifest: Manifest) -> None:
+    counts: dict[str, dict[str, ClassCount]] = {"train": {}, "validation": {}}
+    for split, classes in manifest.counts.items():
+        for name, count in classes.items():
+            if split != "all":
+                part = {split: count}
+            else:  # split by us
+                part = {"train": count - count // 4, "validation": count // 4}
+            for place, number in part.items():
+                counts.setdefault(place, {})[name] = ClassCount(original=number, augmented=0)
+    for split, total in manifest.totals.items():  # of classes that are not known
+        counts[split] = {"anger": ClassCount(original=total, augmented=0)}
+    names = order_class_names(manifest.classes)
+    index = index_of(counts=counts, class_names=names)
+    assert list(unmet_expectations(index, manifest)) == []
+    missing = {split: dict(list(each.items())[1:]) for split, each in counts.items()}
+    assert list(unmet_expectations(index_of(counts=missing, class_names=names), manifest))
 
 
 def test_what_is_missing_is_named() -> None:
