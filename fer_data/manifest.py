@@ -150,7 +150,13 @@ def _manifest_from_toml(fields: dict[str, Any], where: str) -> Manifest:
     synonyms: dict[str, str] = {}
     for entry in fields.pop("classes", []):
         name = _read_class(entry, classes, where)
-        synonyms.update(dict.fromkeys((word.lower() for word in entry.get("synonyms", [])), name))
+        words = entry.get("synonyms", [])
+        words = [words] if isinstance(words, str) else words
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ManifestError(
+                f'{where}: synonyms of "{name}" must be a list of words; received {words!r}'
+            )
+        synonyms.update(dict.fromkeys(map(str.lower, words), name))
     layouts = tuple(layout_from_toml(layout, where) for layout in fields.pop("layouts", []))
     checked = checked_fields(Manifest, fields, where)
     for split in [*fields.get("splits", {}), *fields.get("counts", {}), *fields.get("totals", {})]:

@@ -122,13 +122,13 @@ def test_a_manifests_class_may_be_named_by_a_synonym(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(
         'name="mine"\ntitle="x"\nclasses=[{name="Happy",code=5,synonyms=["Glücklich"]},'
-        '{name="bored",code=1}]',
+        '{name="bored",code=1,synonyms="DULL"}]',
         encoding="utf-8",
     )
     manifest = load_manifest(str(path))
     assert list(manifest.classes) == ["happiness", "bored"]
-    words = ["5", "joy", "glücklich", "BORED", "1", "sad"]
-    expected = ["happiness", "happiness", "happiness", "bored", "bored", None]
+    words = ["5", "joy", "glücklich", "BORED", "1", "dull", "d", "sad"]
+    expected = ["happiness", "happiness", "happiness", "bored", "bored", "bored", None, None]
     assert [manifest.class_name(word) for word in words] == expected
 
 
@@ -157,6 +157,13 @@ def test_an_unknown_manifest_gets_the_nearest_name_suggested() -> None:
         (
             'name="x"\ntitle="x"\nclasses=[{name="a",code=0,color=1}]',
             'a class has the unknown field "color"',
+        ),
+        *(
+            (
+                f'name="x"\ntitle="x"\nclasses=[{{name="a",code=0,synonyms={words}}}]',
+                f'synonyms of "a" must be a list of words; received {words}',
+            )
+            for words in ("3", "[3]")
         ),
         ('name="x"\ntitle="x"\nclasses=["a"]', "classes must be a list of tables"),
         ('name="x"\ntitle=7', "title must be a text; received 7"),
