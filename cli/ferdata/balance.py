@@ -11,6 +11,7 @@ from fer_data.balance import METHODS, BalancePlan, BalanceSettings, preview_bala
 from fer_data.dataset import Dataset
 from fer_data.operations_file import find_operations
 from fer_data.pipeline import Runner
+from fer_data.report.commands import as_typed
 from fercli.options import dataset_option, dry_run_option, json_option, seed_option
 from fercli.output import Output
 from ferdata.parameters import Level, Target
@@ -79,6 +80,8 @@ def balance(
         shows = f"{preview} shows {num_rows} originals beside their copies."
         output.note(shows if num_rows else f"There are no copies to draw: no {preview}.")
     _show(output, plan)
+    if not dry_run:
+        output.note(f"Next: {as_typed('ferdata pack --format npz', dataset_dir)}")
 
 
 def _show(output: Output, plan: BalancePlan) -> None:
@@ -100,7 +103,6 @@ def _show(output: Output, plan: BalancePlan) -> None:
     total = ["all", *(sum(n.values()) for n in numbers), *("" for _ in weights)]
     columns += ["weight before", "weight after"]
     output.table("Training samples", columns, rows, total=total)
-    output.note("Next: ferdata pack --format npz")
     output.result(
         {
             "before": dict(plan.before),

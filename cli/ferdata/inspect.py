@@ -12,6 +12,7 @@ from fer_data.files import write_file
 from fer_data.inspection import QUANTILES, Inspection, inspect_dataset
 from fer_data.pipeline import Runner
 from fer_data.quality import QualitySettings
+from fer_data.report.commands import as_typed
 from fer_data.report.findings import find_trouble
 from fer_data.report.page import render_inspection
 from fercli.options import dataset_option, json_option, workers_option
@@ -80,12 +81,12 @@ def inspect(
     inspection = inspect_dataset(dataset)
     path = report if report is not None else dataset.dir / "reports" / "inspection.html"
     write_file(path, render_inspection(dataset, inspection).encode())
-    _show(output, inspection)
+    _show(output, inspection, dataset_dir)
     output.note(f"\nReport: {path}")
     output.result(inspection.to_json() | {"report": str(path)})
 
 
-def _show(output: Output, inspection: Inspection) -> None:
+def _show(output: Output, inspection: Inspection, dataset_dir: Path) -> None:
     show_classes(output, "Samples", inspection.classes)
     places = [QUANTILES.index(quantile) for quantile in _SHOWN]
     output.table(
@@ -100,12 +101,11 @@ def _show(output: Output, inspection: Inspection) -> None:
     output.table(
         "What is wrong",
         ["", "", "against it"],
-        [[finding.number, finding.title, finding.command] for finding in findings],
+        [[f.number, f.title, as_typed(f.command, dataset_dir)] for f in findings],
     )
     if findings and not inspection.is_filtered:
-        output.note(
-            f"Each run of the filter decides anew; all of it at once: {inspection.filter_command}"
-        )
+        command = as_typed(inspection.filter_command, dataset_dir)
+        output.note(f"Each run of the filter decides anew; all of it at once: {command}")
     if not findings:
         output.note("Nothing that can be measured here is wrong.")
     if inspection.rejections:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from fer_data.dataset import Dataset
 from fer_data.pack import PackReport
 from fer_data.pack_settings import ALL_COMPRESSIONS, FORMATS, PackSettings
 from fer_data.pipeline import Runner
+from fer_data.report.commands import as_typed
 from fer_data.shards.pixels import DTYPES, LAYOUTS
 from fercli.options import dataset_option, json_option, seed_option, workers_option
 from fercli.output import Output
@@ -88,10 +90,10 @@ def pack(
     with output.progress("Packing", "samples") as on_progress:
         runner = Runner(workers=workers, say=output.note, on_progress=on_progress)
         _, report = runner.pack(dataset, out, settings)
-    _show(output, report)
+    _show(output, report, dataset_dir)
 
 
-def _show(output: Output, report: PackReport) -> None:
+def _show(output: Output, report: PackReport, dataset_dir: Path) -> None:
     index = report.index
     sizes: dict[str, list[int]] = {}
     for split in index.splits:
@@ -110,8 +112,8 @@ def _show(output: Output, report: PackReport) -> None:
     output.table(f"Shards in {report.shards_dir}", columns, rows, total=["all", *sums])
     if report.num_found:
         output.note(f"{report.num_found} shards were right already.")
-    _warn_of_leakage(output, index.leakage)
-    output.note(f"Next: fermodel train {report.shards_dir}")
+    _warn_of_leakage(output, index.leakage, dataset_dir)
+    output.note(f"Next: fermodel train {shlex.quote(str(report.shards_dir))}")
     output.result(
         {
             "shards": str(report.shards_dir),
@@ -122,7 +124,7 @@ def _show(output: Output, report: PackReport) -> None:
     )
 
 
-def _warn_of_leakage(output: Output, leakage: Mapping[str, Any]) -> None:
+def _warn_of_leakage(output: Output, leakage: Mapping[str, Any], dataset_dir: Path) -> None:
     """Warns of what official splits keep in several splits."""
     for prefix, what, options in (
         ("", "pictures", "--leaks drop-train"),
@@ -130,7 +132,8 @@ def _warn_of_leakage(output: Output, leakage: Mapping[str, Any]) -> None:
     ):
         if leakage.get(f"{prefix}groups"):
             places = ", ".join(f"{n:,} in {s}" for s, n in leakage[f"{prefix}samples"].items())
+            command = as_typed(f"ferdata filter {options}", dataset_dir)
             output.warn(
                 f"{leakage[f'{prefix}groups']:,} {what} stand in several official splits "
-                f"({places}); `ferdata filter {options}` takes them out of train"
+                f"({places}); `{command}` takes them out of train"
             )

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from fer_data.dataset import Dataset
 from fer_data.pipeline import Runner
+from fer_data.report.commands import as_typed
 from fer_data.split import SplitReport, SplitSettings
 from fercli.options import dataset_option, dry_run_option, json_option, seed_option
 from fercli.output import Output
@@ -76,7 +77,7 @@ def split(
     with output.progress("Comparing", "samples") as on_progress:
         runner = Runner(say=output.note, on_progress=on_progress)
         _, report = runner.split(dataset, settings, dry_run=dry_run)
-    _show(output, report)
+    _show(output, report, dataset_dir)
     fields = dataclasses.asdict(report)
     output.result({"official": fields.pop("num_official"), **fields})
 
@@ -89,7 +90,7 @@ def _check_usage(context: click.Context, folds: int | None, fold: int | None) ->
         raise click.UsageError("--ratios and --folds exclude each other: folds are of equal size")
 
 
-def _show(output: Output, report: SplitReport) -> None:
+def _show(output: Output, report: SplitReport, dataset_dir: Path) -> None:
     """Shows samples by class and split, and what stood in the way of the ratios."""
     show_classes(output, "Split", report.classes)
     if report.folds:
@@ -103,9 +104,10 @@ def _show(output: Output, report: SplitReport) -> None:
     _show_deviations(output, report)
     if report.leaks:
         places = ", ".join(f"{count:,} in {name}" for name, count in report.leaked.items())
+        command = as_typed("ferdata filter --leaks drop-train", dataset_dir)
         output.warn(
             f"{report.leaks:,} pictures stand in several official splits ({places}); "
-            "`ferdata filter --leaks drop-train` takes them out of train"
+            f"`{command}` takes them out of train"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -73,5 +74,6 @@ def synth(
     output.table("Faces drawn", ["class", "files"], list(classes.items()), total=["all", faces])
     files = ["all", report.num_files]
     output.table("Files by kind", ["kind", "files"], list(kinds.items()), total=files)
-    output.note(f"{report.ledger_path} says which is which. Next: ferdata ingest {out}")
+    following = f"ferdata ingest {shlex.quote(str(out))}"
+    output.note(f"{report.ledger_path} says which is which. Next: {following}")
     output.result({"classes": classes, "kinds": kinds, "ledger": str(report.ledger_path)})

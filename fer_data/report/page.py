@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from fer_data.dataset import Dataset, ferkit_version
 from fer_data.filter import score_values
 from fer_data.inspection import Inspection, ScoreFacts
+from fer_data.report.commands import as_typed
 from fer_data.report.findings import find_trouble
 from fer_data.report.pictures import Picture, PictureBook
 from fer_data.scores import SCORES, Score
@@ -66,13 +66,14 @@ def render_inspection(dataset: Dataset, inspection: Inspection) -> str:
         inspection=inspection,
         image_shape=dataset.image_shape,
         findings=[
-            (finding, _here(finding.command, dataset)) for finding in find_trouble(inspection)
+            (finding, as_typed(finding.command, dataset.dir))
+            for finding in find_trouble(inspection)
         ],
         classes=_class_rows(inspection),
         losses=_loss_rows(inspection),
         filter_rules=[str(rule) for rule in inspection.filter_settings.rules],
-        undo=_here("ferdata filter --none", dataset),
-        apply=_here(inspection.filter_command, dataset),
+        undo=as_typed("ferdata filter --none", dataset.dir),
+        apply=as_typed(inspection.filter_command, dataset.dir),
         leaks=book.leaks(_NUM_PICTURES),
         conflicts=book.conflicts(_NUM_PICTURES),
         blank=book.with_labels(blank[:_NUM_PICTURES].tolist()),
@@ -84,13 +85,6 @@ def render_inspection(dataset: Dataset, inspection: Inspection) -> str:
         heat=_heat(inspection),
         version=ferkit_version(),
     )
-
-
-def _here(command: str, dataset: Dataset) -> str:
-    """A command as it is typed for this data set."""
-    if not command or str(dataset.dir) == "dataset":
-        return command
-    return f"{command} -d {shlex.quote(str(dataset.dir))}"
 
 
 def _class_rows(inspection: Inspection) -> list[dict[str, Any]]:

@@ -203,6 +203,20 @@ def test_a_dry_run_shows_what_would_be_done(work: Path) -> None:
     assert result_of(work, *asked, "--dry-run") == result_of(work, *asked)
 
 
+def test_hints_name_the_folders_that_were_typed(work: Path) -> None:
+    (work / "dataset").rename(work / "my faces")
+    where = ["-d", "my faces"]
+    balance = ["balance", "--target", "disgust", *where]
+    assert "Next:" not in run(work, *balance, "--dry-run").stdout
+    done = run(work, *balance)
+    assert done.stdout.endswith("Next: ferdata pack --format npz -d 'my faces'\n")
+    done = run(work, "pack", *where, "--out", "my shards")
+    assert done.stdout.endswith("Next: fermodel train 'my shards'\n")
+    shown = " ".join(run(work, "inspect", *where).stdout.split())
+    assert "all of it at once: ferdata filter -d 'my faces'" in shown
+    assert "ferdata balance --target disgust -d 'my faces'" in shown
+
+
 def test_a_class_that_is_not_there_is_told_before_anything_is_split(work: Path) -> None:
     assert run(work, "balance", "--target", "disgst").returncode == 2
     assert not (work / "dataset" / "split.parquet").exists()
