@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -51,27 +52,33 @@ def run(
         dataset_dir=dataset_dir if dataset_dir is not None else recipe.dataset_dir,
         shards_dir=out if out is not None else recipe.shards_dir,
     )
-    _show_plan(output, recipe)
+    plan = _show_plan(output, recipe)
     if dry_run:
-        return
+        return output.result(plan)
     with output.progress("Running", "samples") as on_progress:
         runner = Runner(workers=workers, say=output.note, on_progress=on_progress)
         _, report = runner.run(recipe)
     _show(output, recipe, report)
 
 
-def _show_plan(output: Output, recipe: Recipe) -> None:
+def _show_plan(output: Output, recipe: Recipe) -> dict[str, Any]:
+    """Says what is to be done, and gives it back as JSON values."""
+    sources = []
     for source in recipe.sources:
         record, _ = inspect_source(source.raw, source.settings)
         output.note(
             f'{source.raw}: {record.kind}, {record.num_files:,} files, manifest "{record.manifest}"'
         )
+        facts = {"kind": record.kind, "files": record.num_files, "manifest": record.manifest}
+        sources.append({"path": str(source.raw), **facts})
     asked = [
         name
         for name in ("quality", "filter", "split", "balance", "pack")
         if getattr(recipe, name) is not None
     ]
-    output.note(f"Into {recipe.dataset_dir}: ingest{''.join(f', {name}' for name in asked)}.")
+    stages = ["ingest", *asked]
+    output.note(f"Into {recipe.dataset_dir}: {', '.join(stages)}.")
+    return {"dataset": str(recipe.dataset_dir), "sources": sources, "stages": stages}
 
 
 def _show(output: Output, recipe: Recipe, report: PackReport | None) -> None:

@@ -25,6 +25,8 @@ def status(dataset_dir: Path, as_recipe: bool, as_json: bool) -> None:
       ferdata status
       ferdata status --recipe > recipe.toml
     """
+    if as_recipe and as_json:
+        raise click.UsageError("--recipe prints TOML and --json JSON; give one of them")
     output = Output(as_json=as_json)
     dataset = Dataset.open(dataset_dir)
     if as_recipe:

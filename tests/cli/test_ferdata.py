@@ -111,6 +111,46 @@ def test_a_dry_run_of_ingest_says_what_would_be_read(work: Path) -> None:
     assert not (work / "new").exists()
 
 
+@pytest.fixture(scope="module")
+def packed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with shards, and a recipe of its data set."""
+    folder = tmp_path_factory.mktemp("packed") / "work"
+    shutil.copytree(prepared, folder)
+    assert run(folder, "pack").returncode == 0
+    (folder / "recipe.toml").write_text(run(folder, "status", "--recipe").stdout)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "synth drawn --num-samples 20",
+        "ingest",
+        "inspect",
+        "filter --dry-run",
+        "filter --none",
+        "split --dry-run",
+        "balance --to max --dry-run",
+        "pack",
+        "verify shards",
+        "export shards --format csv --out exported",
+        "status",
+        "run recipe.toml",
+        "run recipe.toml --dry-run",
+        "manifests",
+        "manifests fer2013",
+    ],
+)
+def test_every_command_prints_json(packed: Path, arguments: str) -> None:
+    assert result_of(packed, *arguments.split())
+
+
+def test_a_recipe_is_no_json(packed: Path) -> None:
+    done = run(packed, "status", "--recipe", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "give one of them" in done.stderr
+
+
 def test_balance_leaves_out_or_weighs_as_told(work: Path) -> None:
     result_of(work, "ingest")
     balance = result_of(work, "balance", "--method", "undersample", "--to", "min")
