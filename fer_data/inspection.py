@@ -21,7 +21,7 @@ from fer_data.verdicts import OFFICIAL_TESTS
 #: Shares of the samples at which the scores are described.
 QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0)
 _NUM_SIZES = 8
-_NO_SPLIT = "none"
+_NO_SPLIT, _DROPPED = "none", "dropped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,9 @@ class Inspection:
 
     Attributes:
         num_samples: of all.
-        classes: split ("none" where a source has none) → class name → samples.
+        classes: official split ("none" where a source has none) → class name → samples.
+        decided: the same of the split that was decided, "dropped" for what the filter takes; empty
+            where none is in place.
         sources: name, manifest and number of files of each.
         sizes: "width x height" of the pictures as they were stored → samples, the commonest first.
         rejections: reason → files.
@@ -94,6 +96,7 @@ class Inspection:
 
     num_samples: int
     classes: Mapping[str, Mapping[str, int]]
+    decided: Mapping[str, Mapping[str, int]]
     sources: tuple[Mapping[str, Any], ...]
     sizes: Mapping[str, int]
     rejections: Mapping[str, int]
@@ -111,6 +114,11 @@ class Inspection:
     filter_report: FilterReport
     brightness_kept: Mapping[str, float]
     brightness_dropped: Mapping[str, float]
+
+    @property
+    def splits(self) -> Mapping[str, Mapping[str, int]]:
+        """Split → class name → samples: as decided, else as the sources have them."""
+        return self.decided or self.classes
 
     @property
     def num_redundant(self) -> int:
@@ -148,6 +156,7 @@ def inspect_dataset(dataset: Dataset) -> Inspection:
     return Inspection(
         num_samples=len(samples),
         classes=_count_classes(samples, names),
+        decided=_count_decided(dataset, samples) if dataset.is_done("split") else {},
         sources=tuple(
             {"name": s.name, "manifest": s.manifest, "kind": s.kind, "files": s.num_files}
             for s in dataset.info.sources
@@ -187,12 +196,24 @@ def suggest_filter(dataset: Dataset) -> tuple[FilterSettings, str]:
 def _count_classes(samples: pa.Table, names: Sequence[str]) -> dict[str, dict[str, int]]:
     counted = samples.group_by(["split", "label"]).aggregate([([], "count_all")]).to_pylist()
     numbers = {(row["split"], row["label"]): row["count_all"] for row in counted}
-    order = ["train", "validation", "test", None]
+    order = ["train", "validation", "test", None, _DROPPED]
     splits = [split for split in order if any(split == other for other, _ in numbers)]
     return {
         split or _NO_SPLIT: {name: numbers.get((split, name), 0) for name in names}
         for split in splits
     }
+
+
+def _count_decided(dataset: Dataset, samples: pa.Table) -> dict[str, dict[str, int]]:
+    """As `_count_classes`, by the decided split and the labels that samples were given."""
+    decided, kept = dataset.table("split"), dataset.kept_samples(["key", "label"])
+    rows = pc.index_in(samples["key"], value_set=decided["key"].combine_chunks())
+    relabelled = pc.index_in(samples["key"], value_set=kept["key"].combine_chunks())
+    placed = {
+        "split": pc.fill_null(decided["split"].take(rows), _DROPPED),
+        "label": pc.coalesce(kept["label"].take(relabelled), samples["label"]),
+    }
+    return _count_classes(pa.table(placed), dataset.class_names)
 
 
 def _count_sizes(dataset: Dataset) -> dict[str, int]:

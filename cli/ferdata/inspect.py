@@ -87,7 +87,7 @@ def inspect(
 
 
 def _show(output: Output, inspection: Inspection, dataset_dir: Path) -> None:
-    show_classes(output, "Samples", inspection.classes)
+    show_classes(output, "Samples", inspection.splits)
     places = [QUANTILES.index(quantile) for quantile in _SHOWN]
     output.table(
         "Scores",

@@ -110,19 +110,21 @@ def _near(inspection: Inspection) -> Iterator[Finding]:
     if beyond > 0:
         leaks = sum(leak["samples_other"] for leak in inspection.near.leaks)
         known = sum(leak["samples_other"] for leak in inspection.twins.leaks)
-        across = f" {leaks - known:,} of them lie across splits." if leaks > known else ""
+        leaking = leaks > known
+        across = f" {leaks - known:,} of them lie across splits." if leaking else ""
+        against = "--leaks drop-train" if leaking else "--duplicates keep-one"
         yield Finding(
             number=beyond,
             title="more samples have a near twin",
             detail=f"The same photograph cut, scaled, lit or mirrored in another way.{across} "
             "Look at them before you decide.",
-            command="ferdata filter --near --leaks drop-train --dry-run",
+            command=f"ferdata filter --near {against} --dry-run",
             level="note",
         )
 
 
 def _imbalance(inspection: Inspection) -> Iterator[Finding]:
-    counts = next(iter(inspection.classes.values()), {})
+    counts = next(iter(inspection.splits.values()), {})
     present = {name: count for name, count in counts.items() if count}
     if len(present) < 2:
         return

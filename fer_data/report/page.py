@@ -89,16 +89,16 @@ def render_inspection(dataset: Dataset, inspection: Inspection) -> str:
 
 def _class_rows(inspection: Inspection) -> list[dict[str, Any]]:
     """Samples of each class in each split, and what share of the largest class that is."""
-    splits = list(inspection.classes)
-    names = list(next(iter(inspection.classes.values()), {}))
-    totals = {name: sum(inspection.classes[s][name] for s in splits) for name in names}
+    splits = list(inspection.splits)
+    names = list(next(iter(inspection.splits.values()), {}))
+    totals = {name: sum(inspection.splits[s][name] for s in splits) for name in names}
     most = max(totals.values(), default=0) or 1
     return [
         {
             "name": name,
-            "counts": [inspection.classes[split][name] for split in splits],
+            "counts": [inspection.splits[split][name] for split in splits],
             "total": totals[name],
-            "shares": [inspection.classes[split][name] / most for split in splits],
+            "shares": [inspection.splits[split][name] / most for split in splits],
         }
         for name in names
     ]

@@ -20,6 +20,7 @@ from fer_data.inspection import inspect_dataset
 from fer_data.pipeline import Runner
 from fer_data.report.findings import find_trouble
 from fer_data.report.page import render_inspection
+from fer_data.split import SplitSettings
 from tests.conftest import face_pixels, png_bytes
 
 RUNNER = Runner(workers=1)
@@ -88,6 +89,27 @@ def test_every_trouble_has_a_finding_and_a_command(dirty: Dataset) -> None:
     assert findings["ferdata filter --blank"].title == "pictures are black throughout"
     assert findings["ferdata filter --duplicates keep-one"].number == 7
     assert findings["ferdata balance --target sadness"].number == 5
+
+
+def test_near_twins_of_one_folder_are_dropped_by_the_command_against_them(tmp_path: Path) -> None:
+    brighter = {"happy/near.png": np.clip(face_pixels(3).astype(int) + 6, 0, 255).astype(np.uint8)}
+    dataset = make_dataset(tmp_path, faces("happy", range(12)) | brighter)
+    (finding,) = find_trouble(inspect_dataset(dataset))
+    assert finding.command == "ferdata filter --near --duplicates keep-one --dry-run"
+    _, report = RUNNER.filter(dataset, FilterSettings(twins="near", duplicates="keep-one"))
+    assert report.num_dropped == 1
+
+
+def test_the_split_that_was_decided_is_the_one_that_is_shown(tmp_path: Path) -> None:
+    pictures = faces("happy", range(30)) | faces("sad", range(40, 52))
+    dataset = make_dataset(tmp_path, pictures | {"sad/black.png": BLACK})
+    assert set(inspect_dataset(dataset).splits) == {"none"}
+    relabel = {"happy/0000.png": "sad"}
+    dataset, _ = RUNNER.filter(dataset, FilterSettings(rules=(BLANK,), relabel=relabel))
+    dataset, report = RUNNER.split(dataset, SplitSettings())
+    found = inspect_dataset(dataset)
+    assert found.decided == {**report.classes, "dropped": {"happiness": 0, "sadness": 1}}
+    assert '<th class="num">validation</th>' in render_inspection(dataset, found)
 
 
 def test_a_clean_set_has_no_findings(tmp_path: Path) -> None:
