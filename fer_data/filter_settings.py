@@ -113,6 +113,12 @@ class FilterSettings:
         """Whether a rule needs a score that is only measured when it is asked for."""
         return any(SCORES[rule.score].needs_detector for rule in self.rules)
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every sample stays as it is, whatever is found."""
+        drops = (self.conflicts, self.leaks, self.duplicates) != ("keep", "keep", "keep-all")
+        return not (drops or self.rules or self.drop or self.relabel)
+
     def to_json(self) -> dict[str, Any]:
         """JSON values that `from_json` takes."""
         return {**asdict(self), "keep": list(self.keep), "drop": list(self.drop),

@@ -129,6 +129,11 @@ def filter_(
     if preset is not None or rules or asked:
         start = find_preset(preset) if preset is not None else FilterSettings()
         settings = dataclasses.replace(start, rules=(*start.rules, *rules), **asked)  # type: ignore[arg-type]
+        if settings.changes_nothing:
+            raise click.UsageError(
+                "these options alone drop nothing; say what to drop as well, as in "
+                "--duplicates keep-one or --preset, or undo the filter with --none"
+            )
     settings = dataclasses.replace(settings, max_loss=max_loss)
     with output.progress("Measuring", "samples") as on_progress:
         runner = Runner(workers=workers, say=output.note, on_progress=on_progress)

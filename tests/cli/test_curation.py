@@ -97,6 +97,8 @@ def test_options_add_to_a_preset(work: Path) -> None:
         (["--above", "entropy"], 2, "expected a score and a number"),
         (["--below", "entropy=99"], 2, "the threshold of entropy must be 0 to 8"),
         (["--preset", "fer2014"], 2, "fer2014"),
+        (["--near"], 2, "these options alone drop nothing"),
+        (["--official", "drop", "--keep", "train/sad/40.png"], 2, "undo the filter with --none"),
         (["--drop", "nothing.png"], 2, 'no sample has the key or path "nothing.png"'),
         (["--below", "entropy=8", "--max-loss", "100%"], 1, "left without any sample to train on"),
         (["--above", "face_score=0.5"], 2, "ferdata inspect --download-detector"),
