@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -33,6 +34,7 @@ def data_card(index: ShardIndex, manifests: Mapping[str, Manifest]) -> str:
     columns, rows = _class_rows(index)
     return environment.from_string(text).render(
         index=index,
+        quoted_name=json.dumps(index.name, ensure_ascii=False),  # YAML reads what JSON writes
         num_samples=num_samples,
         size_category=_SIZE_NAMES[sum(num_samples >= size for size in _SIZES)],
         picture=PICTURE_NAME,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 import warnings
 from pathlib import Path
@@ -43,6 +45,13 @@ def test_the_card_has_counts_sources_terms_and_stages(shards: Path) -> None:
         assert f"**{stage}**:" in text
     assert index.shards[0].file in text
     assert text == data_card(read_index(shards), {"folders": load_manifest("fer2013")})
+
+
+def test_any_name_is_a_value_of_the_head(shards: Path) -> None:
+    for name in ("my: faces", 'müde "Gesichter"', "{a} # b"):
+        text = data_card(dataclasses.replace(read_index(shards), name=name), {})
+        value = text.splitlines()[1].removeprefix("pretty_name: ")
+        assert json.loads(value) == name
 
 
 def test_the_example_in_the_card_runs(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
