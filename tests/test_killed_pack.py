@@ -258,7 +258,7 @@ def test_ctrl_c_ends_with_one_line_and_the_work_goes_on(dataset_dir: Path, tmp_p
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
     assert errors.splitlines()[-1] == (
-        "Error: interrupted; what was done is kept, the same command goes on from there"
+        "Error: interrupted; what was finished is kept, the same command does the rest"
     )
     assert "Traceback" not in errors
     assert not (out / INDEX_NAME).exists()

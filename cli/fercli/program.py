@@ -72,13 +72,20 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in self._lazy.items()])
 
 
-def run_program(group: click.Group, name: str, errors: tuple[type[Exception], ...]) -> NoReturn:
+def run_program(
+    group: click.Group,
+    name: str,
+    errors: tuple[type[Exception], ...],
+    *,
+    after_interrupt: str,
+) -> NoReturn:
     """Runs a program and exits: 0 fine, 1 the data or the run failed, 2 wrong usage.
 
     Args:
         group: the program's commands.
         name: what the program is called.
         errors: bases of the errors that are told in one line; any may carry an `exit_code`.
+        after_interrupt: what is true of the work of every command that Ctrl-C ends.
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
@@ -87,7 +94,7 @@ def run_program(group: click.Group, name: str, errors: tuple[type[Exception], ..
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; what was done is kept, the same command goes on from there", 130)
+        _fail(f"interrupted; {after_interrupt}", 130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

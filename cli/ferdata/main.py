@@ -40,4 +40,5 @@ def ferdata() -> None:
 
 def main() -> None:
     """Runs the program."""
-    run_program(ferdata, "ferdata", (FerDataError,))
+    after_interrupt = "what was finished is kept, the same command does the rest"
+    run_program(ferdata, "ferdata", (FerDataError,), after_interrupt=after_interrupt)

@@ -38,4 +38,5 @@ def fermodel() -> None:
 
 def main() -> NoReturn:
     """Runs the program."""
-    run_program(fermodel, "fermodel", (FerDataError, FerModelError))
+    errors = (FerDataError, FerModelError)
+    run_program(fermodel, "fermodel", errors, after_interrupt="what was finished is kept")

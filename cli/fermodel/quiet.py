@@ -6,7 +6,13 @@ import os
 import sys
 import tempfile
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
+
+from fer_data.errors import SettingsError
+from fer_models.errors import MissingLibraryError
+
+_BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def load_keras_for(run_dir: Path) -> None:
@@ -26,7 +32,22 @@ def load_keras() -> None:
     """Imports Keras and its backend; what they write to standard error shows only if they fail.
 
     TensorFlow's C++ part writes to the file descriptor before any log level is looked at.
+
+    Raises:
+        MissingLibraryError: Keras, TensorFlow or the backend is not installed.
+        SettingsError: `$KERAS_BACKEND` names none that trains.
     """
+    backend = os.environ.get("KERAS_BACKEND") or _BACKENDS[0]
+    if backend not in _BACKENDS:
+        raise SettingsError(
+            f'KERAS_BACKEND is "{backend}"; expected {", ".join(_BACKENDS[:-1])} or {_BACKENDS[-1]}'
+        )
+    for name in dict.fromkeys(("keras", "tensorflow", backend)):  # TensorFlow reads the shards
+        if find_spec(name) is None:
+            where = "'ferkit[train]'" if name in ("keras", "tensorflow") else name
+            raise MissingLibraryError(
+                f"networks need {name}, which is not installed: pip install {where}"
+            )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     sys.stderr.flush()

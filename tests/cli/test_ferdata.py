@@ -382,7 +382,7 @@ def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(tmp_path: Path) -> Non
     _, errors = process.communicate(timeout=20)
     if process.returncode != 0:  # it may have finished just before
         assert process.returncode == 130
-        assert "interrupted; what was done is kept" in errors
+        assert "interrupted; what was finished is kept, the same command" in errors
         assert "Traceback" not in errors
     done = run(tmp_path, "ingest")
     assert done.returncode == 0
