@@ -15,7 +15,7 @@ def judge(network: Any, stream: ShardStream, plan: TrainPlan) -> Metrics:
 
     Args:
         network: `keras.Model` from uint8 images to probabilities.
-        stream: of the split.
+        stream: of the split; the devices of the plan share each batch but the last evenly.
         plan: of the run.
 
     Raises:

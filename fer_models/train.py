@@ -73,13 +73,15 @@ def train(
     plan = plan_training(shards_dir, settings)
     if resume and run_dir is not None:
         _check_same(run_dir, shards_dir, plan)
+    # only the last batch is filled up: rows in the middle would move against the labels
+    judge_size = -(-_JUDGE_BATCH_SIZE // plan.num_devices) * plan.num_devices
     streams = {
         split: ShardStream(
             shards_dir,
             plan.index,
             split,
             StreamSettings(
-                batch_size=settings.batch_size if split == "train" else _JUDGE_BATCH_SIZE,
+                batch_size=settings.batch_size if split == "train" else judge_size,
                 seed=settings.seed,
             ),
         )

@@ -93,3 +93,18 @@ def test_two_devices_share_batches_and_learn_what_one_learns(backend, tmp_path):
     for row, other in zip(one, two, strict=True):
         for name in ("loss", "validation_loss", "validation_macro_f1"):
             assert row[name] == pytest.approx(other[name], rel=1e-3)
+
+
+def test_three_devices_judge_what_one_judges(tmp_path):
+    sizes = {"train": [66], "validation": [601]}  # more than a batch of 256, which 3 do not divide
+    write_shards(tmp_path / "shards", sizes, image_shape=(8, 8, 1))
+    settings = USUAL | {"batch_size": 66}
+    one, three = (
+        train_under(
+            "tensorflow", tmp_path / "shards", tmp_path / str(devices),
+            TrainSettings(**settings, devices=devices), 3,
+        )["history"][-1]
+        for devices in (1, 3)
+    )  # fmt: skip
+    for name in ("validation_loss", "validation_accuracy", "validation_macro_f1"):
+        assert three[name] == pytest.approx(one[name], rel=1e-3)
