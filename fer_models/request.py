@@ -94,11 +94,12 @@ def complete_request(
     else:
         file = read_settings(config)
         with file.naming_lines():
+            _check_same_network(file.fields, said)
             usual = _defaults(file.fields | said)
-            check_options(
-                usual.model, [n for n, v in file.fields.items() if v != getattr(usual, n)]
-            )
             written = _changed(usual, file.fields)
+            check_options(
+                usual.model, [n for n in file.fields if getattr(written, n) != getattr(usual, n)]
+            )
         settings = _changed(written, said)
         usual_dir = file.shards_dir if file.shards_dir is not None else SHARDS_DIR
     check_options(settings.model, said)
@@ -108,6 +109,17 @@ def complete_request(
     shards_dir = shards_dir if shards_dir is not None else usual_dir
     check_sizes(shards_dir, read_index(shards_dir).shards)
     return TrainRequest(shards_dir=shards_dir, run_dir=run_dir, settings=settings, resume=resume)
+
+
+def _check_same_network(written: Mapping[str, Any], said: Mapping[str, Any]) -> None:
+    """Refuses to train a network with the settings that a file has for another one."""
+    theirs, ours = (dict(names) | _absolute_files(names) for names in (written, said))
+    for name in ("model", "preset"):
+        if theirs.get(name) and name in ours and ours[name] != theirs[name]:
+            raise SettingsError(
+                f"the settings are those of {name} {theirs[name]}; received --{name} "
+                f"{said[name]}. Leave out --{name} or --config"
+            )
 
 
 def _absolute_files(asked: Mapping[str, Any]) -> dict[str, str]:

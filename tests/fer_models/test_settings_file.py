@@ -12,7 +12,7 @@ from fer_models.errors import DamagedRunError
 from fer_models.request import ADAMW_WEIGHT_DECAY, complete_request
 from fer_models.run import RunRecord, read_record, write_record
 from fer_models.settings import TrainSettings
-from fer_models.zoo import network_defaults
+from fer_models.zoo import NETWORKS, network_defaults
 
 ODD = TrainSettings(
     epochs=3, optimizer="sgd", schedule="plateau", warmup=0.5, ema=0.9, loss="focal", seed=7,
@@ -42,6 +42,31 @@ def test_the_file_of_a_run_repeats_it(shards_dir, tmp_path, settings):
     asked = complete_request(None, None, {}, resume=False, config=config)
     assert (asked.settings, asked.shards_dir) == (settings, shards_dir)
     assert asked.run_dir is None
+
+
+@pytest.mark.parametrize("model", [*NETWORKS, "own"])
+def test_the_file_of_every_kind_of_run_repeats_it(shards_dir, tmp_path, model):
+    if model == "own":
+        (tmp_path / "mine.py").write_text("def build(spec):\n    pass\n")
+        model = f"{tmp_path}/mine.py:build"
+    for settings in (network_defaults(model), dataclasses.replace(network_defaults(model), seed=5)):
+        write_run(tmp_path / "run", shards_dir, settings)
+        config = tmp_path / "run" / "settings.toml"
+        asked = complete_request(None, None, {"model": model}, resume=False, config=config)
+        assert asked.settings == settings
+
+
+def test_a_file_is_for_its_own_network_only(shards_dir, tmp_path):
+    config = tmp_path / "mine.toml"
+    config.write_text('model = "cnn4"\npreset = "gentle"\nepochs = 7\n')
+    for line, name, other in ((1, "model", "dnn"), (2, "preset", "published")):
+        said = {name: other}
+        message = rf"mine\.toml, line {line}: .* received --{name} {other}\. Leave out --{name}"
+        with pytest.raises(SettingsError, match=message):
+            complete_request(shards_dir, None, said, resume=False, config=config)
+    config.write_text("epochs = 7\n")
+    asked = complete_request(shards_dir, None, {"model": "dnn"}, resume=False, config=config)
+    assert (asked.settings.model, asked.settings.epochs) == ("dnn", 7)
 
 
 def test_options_go_before_the_file_and_the_file_before_the_network(shards_dir, tmp_path):
