@@ -10,6 +10,7 @@ comparison/
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -33,7 +34,7 @@ from fer_models.events import OnEvent, ignore_event
 from fer_models.predict import Predictor
 from fer_models.run import SETTINGS_NAME, fingerprint_index, read_history, read_record
 from fer_models.settings import TrainSettings
-from fer_models.zoo import is_baseline
+from fer_models.zoo import is_baseline, is_own, model_title
 
 #: Told how it goes on, a sentence at a time.
 Say = Callable[[str], None]
@@ -178,7 +179,11 @@ class _Work:
 
     @property
     def _name(self) -> str:
-        return f"{self.settings.model}-seed{self.settings.seed}"
+        model = self.settings.model
+        title = model_title(model)
+        if is_own(model):
+            title += f"-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
+        return f"{title}-seed{self.settings.seed}"
 
     def read(self, split: str) -> Judged | None:
         """What the run said of a split; None where it was not asked, or was another run."""

@@ -210,6 +210,28 @@ def test_a_network_is_compared_with_a_baseline(shards_dir, tmp_path, monkeypatch
     assert (told.epochs, told.components) == (2, 0)
 
 
+def test_networks_of_ones_own_are_kept_with_the_others(shards_dir, tmp_path):
+    models = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "net.py").write_text(
+            "import keras\n"
+            "def build(spec):\n"
+            "    return keras.Sequential([\n"
+            "        keras.Input(spec.image_shape, dtype='uint8'), keras.layers.Flatten(),\n"
+            "        keras.layers.Dense(spec.num_classes, activation='softmax')])\n"
+        )
+        models.append(f"{tmp_path / name / 'net.py'}:build")
+    settings = CompareSettings(models=tuple(models), changes=(("epochs", 1),))
+    compare_models(shards_dir, tmp_path / "out", settings, ignore)
+    for name in ("a", "b"):
+        assert {path.name for path in (tmp_path / name).iterdir()} <= {"net.py", "__pycache__"}
+    assert len(list((tmp_path / "out" / "runs").glob("net-????????-seed0"))) == 2
+    said: list[str] = []
+    compare_models(shards_dir, tmp_path / "out", settings, said.append)
+    assert sum("Taken up" in sentence for sentence in said) == 2
+
+
 def test_figures_of_a_confusion_matrix_are_those_of_measure():
     rng = np.random.default_rng(0)
     for num_classes in (2, 4):
