@@ -10,7 +10,7 @@ FerModelError
 │   └── DamagedBundleError(ValueError)           a bundle cannot be read
 ├── MissingWeightsError(FileNotFoundError)       published weights are not there
 ├── MissingLibraryError(ImportError)             a library that is needed is not installed
-├── DivergedError(ArithmeticError)               the loss is no longer a number
+├── DivergedError(ArithmeticError)               the loss or a weight is no longer a number
 ├── MissingWeightsError(FileNotFoundError)       the first weights of a network are not there
 └── MissingPicturesError(FileNotFoundError)      there is nothing to predict on
 
@@ -57,7 +57,7 @@ class MissingLibraryError(FerModelError, ImportError):
 
 
 class DivergedError(FerModelError, ArithmeticError):
-    """The loss is no longer a number."""
+    """The loss or a weight is no longer a number."""
 
 
 class MissingWeightsError(FerModelError, FileNotFoundError):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from fer_models.checkpoint import EpochProgress
 from fer_models.errors import DivergedError
@@ -75,7 +76,7 @@ def fit_epoch(
         What is learned of the epoch now.
 
     Raises:
-        DivergedError: the loss is no longer a number.
+        DivergedError: the loss or a weight is no longer a number.
         DamagedShardError: a shard is not what the index says.
     """
     if done.batches == 0:
@@ -134,4 +135,12 @@ def fit_epoch(
             verbose=0,
             callbacks=callbacks,
         )
+    _check_weights(learner, epoch)
     return progress
+
+
+def _check_weights(learner: Any, epoch: int) -> None:
+    """Refuses weights that cannot be multiplied any more; the loss tells it a step too late."""
+    with np.errstate(over="ignore"):
+        if not all(np.isfinite(np.square(weight)).all() for weight in learner.get_weights()):
+            raise DivergedError(f"the weights grew beyond all numbers in epoch {epoch + 1}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -181,6 +182,10 @@ class TrainingRun:
         learned, self._progress = self._progress, EpochProgress()
         with averaged_weights(self._learner, self._plan.settings):
             judged = self._judge(self._network)
+        if judged is not None and not math.isfinite(judged.log_loss):
+            raise DivergedError(
+                f"the validation loss became {judged.log_loss} in epoch {len(self._history) + 1}"
+            )
         row = HistoryRow(
             epoch=len(self._history) + 1,
             loss=learned.mean_loss,

@@ -65,7 +65,7 @@ def train(
         DamagedShardError: a shard is not what the index says.
         MissingRunError: there is nothing to resume.
         OtherSettingsError: the run to resume had other settings or shards.
-        DivergedError: the loss is no longer a number; the best epoch is kept in the bundle.
+        DivergedError: the loss or a weight is no longer a number; the bundle keeps the best epoch.
     """
     if is_baseline(settings.model):
         return _fit_baseline(shards_dir, run_dir, settings, resume=resume)

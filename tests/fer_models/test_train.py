@@ -218,6 +218,27 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_reason(shards_dir, tmp_pat
         train.train(shards_dir, tmp_path / "run", choose(learning_rate=1e38))
 
 
+@pytest.mark.parametrize("validation", [[30], []])
+def test_weights_that_are_lost_in_the_last_step_are_not_kept(make_shards, tmp_path, validation):
+    folder, _ = make_shards({"train": [50], "validation": validation}, image_shape=SHAPE)
+    settings = choose(learning_rate=1e30, batch_size=1000, epochs=1)
+    with pytest.raises(DivergedError, match=r"weights grew beyond .* in epoch 1; nothing was lear"):
+        train.train(folder, tmp_path / "run", settings)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["settings.toml"]
+
+
+def test_an_epoch_that_gives_no_numbers_is_not_kept(shards_dir, tmp_path, monkeypatch):
+    judge = session.judge
+
+    def judged_in_vain(*arguments):
+        return dataclasses.replace(judge(*arguments), log_loss=float("nan"))
+
+    monkeypatch.setattr(session, "judge", judged_in_vain)
+    with pytest.raises(DivergedError, match="validation loss became nan in epoch 1"):
+        train.train(shards_dir, tmp_path / "run", choose(epochs=1))
+    assert not (tmp_path / "run" / "bundle").exists()
+
+
 def test_training_stops_when_nothing_gets_better(shards_dir, tmp_path):
     report = train.train(
         shards_dir, tmp_path / "run", choose(learning_rate=1e-12, epochs=9, patience=2)
