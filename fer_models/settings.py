@@ -28,6 +28,7 @@ _NAMES = (
 )
 _LEAST = (("epochs", 0), ("batch_size", 1), ("patience", 0), ("seed", 0), ("drop_every", 1),
           ("devices", 0), ("components", 0), ("folds", 0), ("limit", 0))  # fmt: skip
+_MOST_SEED = 2**32 - 1  # that NumPy and Keras take
 _SHARES = ("momentum", "ema", "label_smoothing")  # 0 to below 1
 _AMOUNTS = ("weight_decay", "clip_norm", "warmup", "gamma", "save_minutes")  # 0 or more
 _CHANGEABLE = ("save_minutes", "tensorboard")  # what is learned does not depend on them
@@ -113,16 +114,10 @@ class TrainSettings:
     limit: int = 0
 
     def __post_init__(self) -> None:
-        if self.folds == 1:
-            raise SettingsError("folds must be 2 or more, or 0 for none; received 1")
+        _check_whole_numbers(self)
         for name, known in _NAMES:
             if getattr(self, name) not in known:
                 raise UnknownNameError(name.replace("_", " "), getattr(self, name), known)
-        for name, least in _LEAST:
-            if getattr(self, name) < least:
-                raise SettingsError(
-                    f"{name} must be {least} or more; received {getattr(self, name)}"
-                )
         for name in _SHARES:
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be 0 to below 1; received {getattr(self, name)}")
@@ -141,6 +136,18 @@ class TrainSettings:
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values."""
         return dataclasses.asdict(self)
+
+
+def _check_whole_numbers(settings: TrainSettings) -> None:
+    if settings.folds == 1:
+        raise SettingsError("folds must be 2 or more, or 0 for none; received 1")
+    for name, least in _LEAST:
+        if getattr(settings, name) < least:
+            raise SettingsError(
+                f"{name} must be {least} or more; received {getattr(settings, name)}"
+            )
+    if settings.seed > _MOST_SEED:
+        raise SettingsError(f"seed must be at most {_MOST_SEED}; received {settings.seed}")
 
 
 def settings_from_json(fields: Mapping[str, Any]) -> TrainSettings:

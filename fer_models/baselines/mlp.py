@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
+
 from fer_models.baselines.classifiers import DenseLayers
 from fer_models.baselines.fitting import ClassifierTask
+from fer_models.errors import DivergedError
 from fer_models.settings import TrainSettings
 
 OPTIONS = ("epochs", "batch_size", "learning_rate")
@@ -22,7 +25,11 @@ DEFAULTS = TrainSettings(model="mlp", components=100, epochs=12, batch_size=200)
 
 
 def fit(task: ClassifierTask) -> DenseLayers:
-    """The fitted classifier."""
+    """The fitted classifier.
+
+    Raises:
+        DivergedError: the weights are no longer numbers.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
@@ -35,8 +42,19 @@ def fit(task: ClassifierTask) -> DenseLayers:
         max_iter=settings.epochs,
         random_state=settings.seed,
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
         # it is stopped on purpose, before it has learned the samples by heart
         warnings.simplefilter("ignore", ConvergenceWarning)
-        perceptron.fit(task.features, task.labels, sample_weight=task.by_sample)
+        try:
+            perceptron.fit(task.features, task.labels, sample_weight=task.by_sample)
+            lost = not all(np.isfinite(np.square(weight)).all() for weight in perceptron.coefs_)
+        except ValueError as error:
+            if "non-finite" not in str(error):
+                raise
+            lost = True
+    if lost:
+        raise DivergedError(
+            f"mlp: the weights grew beyond all numbers; try a smaller --lr than "
+            f"{settings.learning_rate:g}"
+        )
     return DenseLayers.from_logits(perceptron.coefs_, perceptron.intercepts_)

@@ -69,8 +69,10 @@ def plan_baseline(shards_dir: Path, settings: TrainSettings) -> BaselinePlan:
     Raises:
         MissingShardsError: there are no shards at this place.
         DamagedShardError: the index cannot be read.
-        SettingsError: the shards hold nothing to train on.
+        SettingsError: the shards hold nothing to train on, or there are no epochs to train in.
     """
+    if not settings.epochs and "epochs" in taken_fields(settings.model):
+        raise SettingsError(f"epochs of {settings.model} must be 1 or more; received 0")
     index = read_index(shards_dir)
     count = index.num_samples("train")
     if not count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_data.errors import FerDataError, SettingsError
 from fer_data.shards.index import ShardIndex
 from fer_data.shards.reader import Samples, read_split
 from fer_models.baselines.fit import (
@@ -23,9 +25,9 @@ from fer_models.baselines.fit import (
     say_nothing,
 )
 from fer_models.baselines.folds import CrossValidation, cross_validate, write_folds
-from fer_models.baselines.plan import plan_baseline
+from fer_models.baselines.plan import BaselinePlan, plan_baseline
 from fer_models.bundle import write_baseline_bundle
-from fer_models.errors import MissingLibraryError, OtherSettingsError
+from fer_models.errors import FerModelError, MissingLibraryError, OtherSettingsError
 from fer_models.files import write_json
 from fer_models.metrics import Metrics, measure
 from fer_models.run import (
@@ -96,16 +98,20 @@ def train_baseline(
         UnknownNameError: there is no such network.
         MissingShardsError: there are no shards at this place.
         DamagedShardError: a shard is not what the index says.
-        SettingsError: the samples are too few, of one class, or too few for the folds.
+        SettingsError: the samples are too few, of one class, or too few for the folds; `run_dir`
+            is in use and not resumed, or there is none to resume.
         MissingLibraryError: scikit-learn is not installed.
         MissingWeightsError: the weights of the network before it are not there.
         OtherSettingsError: the run to resume had other settings or shards.
+        DivergedError: the weights are no longer numbers.
     """
     if find_spec("sklearn") is None:
         raise MissingLibraryError(
             "baselines are fitted by scikit-learn, which is not installed: "
             "pip install 'ferkit[baselines]'"
         )
+    if resume and run_dir is None:
+        raise SettingsError("resume does the run in run_dir again; received none")
     plan = plan_baseline(shards_dir, settings)
     index = plan.index
     record = RunRecord(
@@ -122,6 +128,24 @@ def train_baseline(
     if not resume or run_dir is None:
         run_dir = claim_run_dir(run_dir, settings.model)
         write_record(run_dir, record)
+    try:
+        return _fit(shards_dir, run_dir, plan, record.index_sha256, extractor, say)
+    except (FerDataError, FerModelError):
+        if not resume:
+            shutil.rmtree(run_dir)  # the newest run is what `evaluate` judges
+        raise
+
+
+def _fit(
+    shards_dir: Path,
+    run_dir: Path,
+    plan: BaselinePlan,
+    index_sha256: str,
+    extractor: Any,
+    say: Say,
+) -> BaselineReport:
+    """Fits, judges and fills the folder of a run that is begun."""
+    settings, index = plan.settings, plan.index
     for note in plan.notes:
         say(note)
     samples = read_split(shards_dir, index, "train")
@@ -136,9 +160,7 @@ def train_baseline(
         start = time.perf_counter()
     fitted = fit_baseline(plan.task, samples, values, extractor, say)
     seconds = time.perf_counter() - start
-    write_baseline_bundle(
-        run_dir, fitted, index, model=settings.model, index_sha256=record.index_sha256
-    )
+    write_baseline_bundle(run_dir, fitted, index, model=settings.model, index_sha256=index_sha256)
     validation = _judge(shards_dir, index, fitted)
     report = BaselineReport(
         run_dir=run_dir,

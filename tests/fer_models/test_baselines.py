@@ -22,6 +22,7 @@ from fer_models.baselines.training import train_baseline
 from fer_models.bundle import BASELINE_NAME, load_network, read_bundle
 from fer_models.errors import (
     DamagedBundleError,
+    DivergedError,
     MissingLibraryError,
     OtherSettingsError,
 )
@@ -295,6 +296,20 @@ def test_one_class_is_too_few(tmp_path):
     make_shards(tmp_path / "shards", {"train": samples}, ("a", "b"), shard_samples=9)
     with pytest.raises(SettingsError, match="of 1 class; logreg tells classes apart"):
         train_baseline(tmp_path / "shards", tmp_path / "run", settings_of("logreg"))
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "error", "match"),
+    [
+        ("mlp", {"epochs": 0}, SettingsError, "epochs of mlp must be 1 or more; received 0"),
+        ("mlp", {"learning_rate": 1e30}, DivergedError, r"smaller --lr than 1e\+30"),
+        ("logreg", {"folds": 150}, SettingsError, "ask for fewer --folds"),
+    ],
+)
+def test_a_fit_that_fails_leaves_no_run(face_shards, tmp_path, model, changes, error, match):
+    with pytest.raises(error, match=match):
+        train_baseline(face_shards, tmp_path / "run", settings_of(model, **changes))
+    assert not (tmp_path / "run").exists()
 
 
 def test_scikit_learn_that_is_not_there_is_said(monkeypatch, face_shards, tmp_path):
