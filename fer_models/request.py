@@ -16,7 +16,7 @@ from fer_data.shards.index import read_index
 from fer_models.augmentation import NO_CHANGES, AugmentSettings
 from fer_models.baselines.options import check_options
 from fer_models.presence import check_sizes
-from fer_models.run import newest_run, read_record
+from fer_models.run import check_free, newest_run, read_record
 from fer_models.settings import TrainSettings
 from fer_models.settings_file import read_settings
 from fer_models.zoo import (
@@ -74,7 +74,8 @@ def complete_request(
     Raises:
         UnknownNameError: there is no such network or preset.
         SettingsError: a value is out of range, or means nothing to the model; a file of the user's
-            own cannot be used; the settings file cannot be read, or its keys or types are wrong.
+            own cannot be used; the settings file cannot be read, or its keys or types are wrong;
+            `run_dir` is in use and not resumed.
         MissingWeightsError: there is no such file of weights.
         MissingRunError: there is no run to go on with.
         MissingShardsError: there are no shards.
@@ -106,6 +107,8 @@ def complete_request(
     check_model(settings)
     if not resume:
         check_weights_file(settings)
+        if run_dir is not None:
+            check_free(run_dir)
     shards_dir = shards_dir if shards_dir is not None else usual_dir
     check_sizes(shards_dir, read_index(shards_dir).shards)
     return TrainRequest(shards_dir=shards_dir, run_dir=run_dir, settings=settings, resume=resume)

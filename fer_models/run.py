@@ -101,29 +101,42 @@ def claim_run_dir(run_dir: Path | None, model: str) -> Path:
 
     Args:
         run_dir: where it should stand; None for the next of `runs/<model>-001`, `-002`, ….
-            Where something stands already, the next free number is taken.
         model: name of the network.
+
+    Raises:
+        SettingsError: something stands there already.
     """
-    if run_dir is not None and (not run_dir.exists() or _is_empty_dir(run_dir)):
+    if run_dir is not None:
+        check_free(run_dir)
         run_dir.mkdir(parents=True, exist_ok=True)
         return run_dir
-    wanted = run_dir if run_dir is not None else RUNS_DIR / f"{model}-001"
-    stem = re.sub(r"-\d{3,}$", "", wanted.name)
-    wanted.parent.mkdir(parents=True, exist_ok=True)
+    RUNS_DIR.mkdir(parents=True, exist_ok=True)
     taken = [
         int(match[1])
-        for path in wanted.parent.iterdir()
-        if (match := re.fullmatch(re.escape(stem) + r"-(\d{3,})", path.name))
+        for path in RUNS_DIR.iterdir()
+        if (match := re.fullmatch(re.escape(model) + r"-(\d{3,})", path.name))
     ]
-    number = max(taken, default=0 if run_dir is None else 1)
+    number = max(taken, default=0)
     while True:
         number += 1
-        free = wanted.with_name(f"{stem}-{number:03d}")
+        free = RUNS_DIR / f"{model}-{number:03d}"
         try:
             free.mkdir()
         except FileExistsError:
             continue
         return free
+
+
+def check_free(run_dir: Path) -> None:
+    """Refuses a folder for a new run that is in use.
+
+    Raises:
+        SettingsError: something stands there.
+    """
+    if (run_dir / SETTINGS_NAME).exists():
+        raise SettingsError(f"{run_dir}: holds a run; add --resume, or name another folder")
+    if run_dir.exists() and not (run_dir.is_dir() and not any(run_dir.iterdir())):
+        raise SettingsError(f"{run_dir}: is in use; name a folder that is empty or not there")
 
 
 def newest_run(runs_dir: Path = RUNS_DIR) -> Path:
@@ -205,7 +218,3 @@ def history_row(fields: dict[str, str | None]) -> HistoryRow:
     """One epoch from its fields as text."""
     numbers = {n: None if v is None else float(v) for n, v in fields.items() if n != "epoch"}
     return HistoryRow(epoch=int(fields["epoch"] or ""), **numbers)  # type: ignore[arg-type]
-
-
-def _is_empty_dir(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())

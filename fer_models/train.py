@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fer_data.errors import SettingsError
 from fer_models.baselines.training import train_baseline
 from fer_models.checkpoint import has_checkpoint
 from fer_models.devices import keep_tensorflow_on_cpu, sharing
@@ -52,8 +53,7 @@ def train(
 
     Args:
         shards_dir: folder of shards.
-        run_dir: folder of the run; None takes the next of `runs/<model>-001`. One in use is
-            left alone and a free number taken, unless `resume`.
+        run_dir: folder of the run; None takes the next of `runs/<model>-001`.
         settings: of the training; with `resume` those of the run.
         on_event: told how it goes on.
         resume: go on with the run in `run_dir`.
@@ -64,9 +64,12 @@ def train(
         MissingShardsError: there are no shards at this place.
         DamagedShardError: a shard is not what the index says.
         MissingRunError: there is nothing to resume.
+        SettingsError: `run_dir` is in use and not resumed, or there is none to resume.
         OtherSettingsError: the run to resume had other settings or shards.
         DivergedError: the loss or a weight is no longer a number; the bundle keeps the best epoch.
     """
+    if resume and run_dir is None:
+        raise SettingsError("resume goes on with the run in run_dir; received none")
     if is_baseline(settings.model):
         return _fit_baseline(shards_dir, run_dir, settings, resume=resume)
     keep_tensorflow_on_cpu()

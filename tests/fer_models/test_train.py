@@ -173,7 +173,9 @@ def test_what_does_not_fit_a_run_is_refused(shards_dir, make_shards, tmp_path):
         train.train(shards_dir, run, settings, resume=True)
 
 
-def test_a_run_folder_in_use_is_left_alone(tmp_path, monkeypatch):
+def test_a_run_folder_in_use_is_refused_and_the_usual_names_count_up(
+    shards_dir, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
 
     def claim(run_dir):
@@ -183,7 +185,18 @@ def test_a_run_folder_in_use_is_left_alone(tmp_path, monkeypatch):
 
     assert [claim(None), claim(None)] == ["runs/cnn4-001", "runs/cnn4-002"]
     (tmp_path / "mine").mkdir()
-    assert [claim(Path("mine")), claim(Path("mine"))] == ["mine", "mine-002"]
+    assert [claim(Path("mine")), claim(Path("exp-2024"))] == ["mine", "exp-2024"]
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").touch()
+    for name, message in (("exp-2024", "holds a run; add --resume, or"), ("notes", "is in use")):
+        with pytest.raises(SettingsError, match=f"^{name}: {message}"):
+            claim(Path(name))
+        with pytest.raises(SettingsError, match=f"^{name}: {message}"):
+            complete_request(shards_dir, Path(name), {}, resume=False)
+    for model in ("cnn4", "logreg"):
+        with pytest.raises(SettingsError, match="received none"):
+            train.train(shards_dir, None, choose(model=model), resume=True)
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["cnn4-001", "cnn4-002"]
 
 
 def test_no_epochs_only_build_the_network(shards_dir, tmp_path):
