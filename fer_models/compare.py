@@ -34,7 +34,7 @@ from fer_models.events import OnEvent, ignore_event
 from fer_models.predict import Predictor
 from fer_models.run import SETTINGS_NAME, fingerprint_index, read_history, read_record
 from fer_models.settings import TrainSettings
-from fer_models.zoo import is_baseline, is_own, model_title
+from fer_models.zoo import fingerprint_own, is_baseline, is_own, model_title
 
 #: Told how it goes on, a sentence at a time.
 Say = Callable[[str], None]
@@ -213,6 +213,8 @@ class _Work:
     def _about(self, split: str) -> dict[str, Any]:
         # through JSON, so that it is what is read again
         about = {"settings": self.settings.to_json(), "index": self.index_sha256, "split": split}
+        if is_own(self.settings.model):
+            about["model"] = fingerprint_own(self.settings.model)
         return dict(json.loads(json.dumps(about)))
 
 

@@ -26,13 +26,15 @@ from pathlib import Path
 
 from fer_data.errors import SettingsError
 from fer_data.shards.index import INDEX_NAME
-from fer_models.errors import DamagedRunError, MissingRunError
+from fer_models.errors import DamagedRunError, MissingRunError, OtherSettingsError
 from fer_models.files import write_text
-from fer_models.settings import TrainSettings, settings_from_json
+from fer_models.settings import TrainSettings, changed_settings, settings_from_json
 from fer_models.settings_file import read_settings, settings_toml
 
 SETTINGS_NAME = "settings.toml"
-_MADE = ("index_sha256", "class_weights", "precision", "ferkit_version")
+_MADE = (
+    "index_sha256", "class_weights", "precision", "ferkit_version", "backend", "model_sha256"
+)  # fmt: skip
 RUNS_DIR = Path("runs")
 
 
@@ -47,6 +49,8 @@ class RunRecord:
         class_weights: which ones `"auto"` came to: `"original"`, `"balanced"` or `"none"`.
         precision: the dtype policy that `"auto"` came to.
         ferkit_version: that trained.
+        backend: of Keras, that trained; empty for a baseline, and where an older version trained.
+        model_sha256: of the file of a network of one's own; empty for others.
     """
 
     settings: TrainSettings
@@ -55,6 +59,8 @@ class RunRecord:
     class_weights: str
     precision: str
     ferkit_version: str
+    backend: str = ""
+    model_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +159,7 @@ def newest_run(runs_dir: Path = RUNS_DIR) -> Path:
 
 def write_record(run_dir: Path, record: RunRecord) -> None:
     """Writes `settings.toml`."""
-    made = {name: getattr(record, name) for name in _MADE}
+    made = {name: getattr(record, name) for name in _MADE if getattr(record, name)}
     text = settings_toml(record.settings, record.shards_dir, made)
     write_text(run_dir / SETTINGS_NAME, text)
 
@@ -180,6 +186,37 @@ def read_record(run_dir: Path) -> RunRecord:
         return RunRecord(settings=settings, shards_dir=asked.shards_dir, **asked.made)
     except (TypeError, SettingsError) as error:
         raise DamagedRunError(f"{path}: cannot be read ({error}); train again") from None
+
+
+def check_same(run_dir: Path, now: RunRecord) -> None:
+    """Refuses to go on with a run under other circumstances than it was started in.
+
+    Args:
+        run_dir: folder of the run.
+        now: what it would be started with.
+
+    Raises:
+        MissingRunError: there is no run at this place.
+        DamagedRunError: its settings cannot be read.
+        OtherSettingsError: its settings, shards, precision, backend or network file were others.
+    """
+    before = read_record(run_dir)
+    changes = changed_settings(now.settings, before.settings)
+    if before.index_sha256 != now.index_sha256:
+        changes.append(
+            f"other shards than {now.shards_dir} holds now (it used {before.shards_dir})"
+        )
+    if before.model_sha256 and before.model_sha256 != now.model_sha256:
+        changes.append(f"other lines in the file of {now.settings.model}")
+    for name in ("precision", "backend"):
+        was, comes = getattr(before, name), getattr(now, name)
+        if was and was != comes:
+            changes.append(f"{name} {was}, which is {comes} here")
+    if changes:
+        raise OtherSettingsError(
+            f"{run_dir}: was started with {'; '.join(changes)}. "
+            "Resume it as it was started, or start a new run without --resume"
+        )
 
 
 def write_history(run_dir: Path, history: Sequence[HistoryRow]) -> None:

@@ -8,23 +8,22 @@ from fer_data.errors import SettingsError
 from fer_models.baselines.training import train_baseline
 from fer_models.checkpoint import has_checkpoint
 from fer_models.devices import keep_tensorflow_on_cpu, sharing
-from fer_models.errors import OtherSettingsError
 from fer_models.events import OnEvent, ignore_event
 from fer_models.plan import TrainPlan, plan_training
 from fer_models.run import (
     RunRecord,
+    check_same,
     claim_run_dir,
     ferkit_version,
     fingerprint_index,
-    read_record,
     write_record,
 )
 from fer_models.run_report import TrainReport
 from fer_models.session import TrainingRun, build_planned
-from fer_models.settings import TrainSettings, changed_settings
+from fer_models.settings import TrainSettings
 from fer_models.stream import ShardStream, StreamSettings
 from fer_models.targets import make_targets
-from fer_models.zoo import is_baseline, model_title
+from fer_models.zoo import fingerprint_own, is_baseline, is_own, model_title
 
 _JUDGE_BATCH_SIZE = 256
 
@@ -65,7 +64,8 @@ def train(
         DamagedShardError: a shard is not what the index says.
         MissingRunError: there is nothing to resume.
         SettingsError: `run_dir` is in use and not resumed, or there is none to resume.
-        OtherSettingsError: the run to resume had other settings or shards.
+        OtherSettingsError: the run to resume had other settings, shards, precision or
+            backend, or its network's file was another.
         DivergedError: the loss or a weight is no longer a number; the bundle keeps the best epoch.
     """
     if resume and run_dir is None:
@@ -75,7 +75,7 @@ def train(
     keep_tensorflow_on_cpu()
     plan = plan_training(shards_dir, settings)
     if resume and run_dir is not None:
-        _check_same(run_dir, shards_dir, plan)
+        check_same(run_dir, _record(shards_dir, plan))
     # only the last batch is filled up: rows in the middle would move against the labels
     judge_size = -(-_JUDGE_BATCH_SIZE // plan.num_devices) * plan.num_devices
     streams = {
@@ -114,23 +114,10 @@ def _fit_baseline(
     )
 
 
-def _check_same(run_dir: Path, shards_dir: Path, plan: TrainPlan) -> None:
-    """Refuses to go on with a run under other settings or on other shards."""
-    before, now = read_record(run_dir), _record(shards_dir, plan)
-    changes = changed_settings(now.settings, before.settings)
-    if changes:
-        raise OtherSettingsError(
-            f"{run_dir}: was started with {'; '.join(changes)}. "
-            "Resume it with the same settings, or start a new run without --resume"
-        )
-    if before.index_sha256 != now.index_sha256:
-        raise OtherSettingsError(
-            f"{run_dir}: was started on other shards than {shards_dir} holds now "
-            f"(it used {before.shards_dir}). Start a new run without --resume"
-        )
-
-
 def _record(shards_dir: Path, plan: TrainPlan) -> RunRecord:
+    import keras
+
+    model = plan.settings.model
     return RunRecord(
         settings=plan.settings,
         shards_dir=shards_dir.resolve(),
@@ -138,4 +125,6 @@ def _record(shards_dir: Path, plan: TrainPlan) -> RunRecord:
         class_weights=plan.class_weights,
         precision=plan.precision,
         ferkit_version=ferkit_version(),
+        backend=keras.backend.backend(),
+        model_sha256=fingerprint_own(model) if is_own(model) else "",
     )

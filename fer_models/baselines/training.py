@@ -27,18 +27,18 @@ from fer_models.baselines.fit import (
 from fer_models.baselines.folds import CrossValidation, cross_validate, write_folds
 from fer_models.baselines.plan import BaselinePlan, plan_baseline
 from fer_models.bundle import write_baseline_bundle
-from fer_models.errors import FerModelError, MissingLibraryError, OtherSettingsError
+from fer_models.errors import FerModelError, MissingLibraryError
 from fer_models.files import write_json
 from fer_models.metrics import Metrics, measure
 from fer_models.run import (
     RunRecord,
+    check_same,
     claim_run_dir,
     ferkit_version,
     fingerprint_index,
-    read_record,
     write_record,
 )
-from fer_models.settings import TrainSettings, changed_settings
+from fer_models.settings import TrainSettings
 
 FIT_NAME = "fit.json"
 _PRECISION = "float32"  # of the features
@@ -123,7 +123,7 @@ def train_baseline(
         ferkit_version=ferkit_version(),
     )
     if resume and run_dir is not None:
-        _check_same(run_dir, record)
+        check_same(run_dir, record)
     extractor = make_extractor(settings, index.image_shape)
     if not resume or run_dir is None:
         run_dir = claim_run_dir(run_dir, settings.model)
@@ -183,15 +183,3 @@ def _judge(shards_dir: Path, index: ShardIndex, fitted: Any) -> Metrics | None:
     samples: Samples = read_split(shards_dir, index, "validation")
     probabilities: NDArray[np.float32] = fitted.predict(samples.images)
     return measure(samples.labels, probabilities, index.class_names)
-
-
-def _check_same(run_dir: Path, now: RunRecord) -> None:
-    """Refuses to do a run again under other settings or on other shards."""
-    before = read_record(run_dir)
-    changes = changed_settings(now.settings, before.settings)
-    if before.index_sha256 != now.index_sha256:
-        changes.append(f"the shards that {before.shards_dir} held then")
-    if changes:
-        raise OtherSettingsError(
-            f"{run_dir}: was started with {'; '.join(changes)}. Start a new run without --resume"
-        )

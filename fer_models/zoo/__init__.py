@@ -16,7 +16,14 @@ from fer_models.errors import MissingWeightsError
 from fer_models.settings import TrainSettings
 from fer_models.zoo.catalogue import KERAS_NETWORKS
 from fer_models.zoo.network import Network, NetworkSpec, Preset
-from fer_models.zoo.own import build_own, is_own, own_defaults, own_title, resolve_own
+from fer_models.zoo.own import (
+    build_own,
+    fingerprint_own,
+    is_own,
+    own_defaults,
+    own_title,
+    resolve_own,
+)
 
 __all__ = [
     "NETWORKS",
@@ -27,6 +34,7 @@ __all__ = [
     "check_model",
     "check_weights_file",
     "find_network",
+    "fingerprint_own",
     "is_baseline",
     "is_own",
     "model_title",

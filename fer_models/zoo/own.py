@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import importlib.util
 import re
 import sys
@@ -52,6 +53,15 @@ def resolve_own(model: str) -> str:
 def own_title(model: str) -> str:
     """What a run of such a network is called: the name of the file without its ending."""
     return _split(model)[0].stem
+
+
+def fingerprint_own(model: str) -> str:
+    """SHA-256 of the file, hex; what it imports is not looked at.
+
+    Raises:
+        SettingsError: there is no such file.
+    """
+    return hashlib.sha256(_split(resolve_own(model))[0].read_bytes()).hexdigest()
 
 
 def own_defaults(model: str) -> TrainSettings:

@@ -230,6 +230,10 @@ def test_networks_of_ones_own_are_kept_with_the_others(shards_dir, tmp_path):
     said: list[str] = []
     compare_models(shards_dir, tmp_path / "out", settings, said.append)
     assert sum("Taken up" in sentence for sentence in said) == 2
+    with (tmp_path / "a" / "net.py").open("a") as file:
+        file.write("# changed\n")
+    with pytest.raises(OtherSettingsError, match="other lines in the file of .* into another fold"):
+        compare_models(shards_dir, tmp_path / "out", settings, ignore)
 
 
 def test_figures_of_a_confusion_matrix_are_those_of_measure():

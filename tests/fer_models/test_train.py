@@ -8,6 +8,7 @@ import os
 import signal
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -165,6 +166,14 @@ def test_what_does_not_fit_a_run_is_refused(shards_dir, make_shards, tmp_path):
     others, _ = make_shards({"train": [20]}, "others", image_shape=SHAPE)
     with pytest.raises(OtherSettingsError, match="other shards"):
         train.train(others, run, settings, resume=True)
+    started = read_record(run)
+    assert started.backend == keras.backend.backend()
+    for name, value in (("precision", "mixed_bfloat16"), ("backend", "numpy")):
+        write_record(run, dataclasses.replace(started, **{name: value}))
+        message = f"started with {name} {value}, which is {getattr(started, name)} here"
+        with pytest.raises(OtherSettingsError, match=message):
+            train.train(shards_dir, run, settings, resume=True)
+    write_record(run, dataclasses.replace(started, backend=""))  # as older versions did
     with pytest.raises(MissingRunError, match="no such folder"):
         train.train(shards_dir, tmp_path / "none", choose(), resume=True)
     path = run / "checkpoints" / "last.npz"
