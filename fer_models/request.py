@@ -14,7 +14,7 @@ from typing import Any
 from fer_data.errors import SettingsError
 from fer_data.shards.index import read_index
 from fer_models.augmentation import NO_CHANGES, AugmentSettings
-from fer_models.baselines.options import check_options
+from fer_models.baselines.options import check_options, option
 from fer_models.presence import check_sizes
 from fer_models.run import check_free, newest_run, read_record
 from fer_models.settings import TrainSettings
@@ -30,6 +30,12 @@ from fer_models.zoo import (
 SHARDS_DIR = Path("shards")
 DEFAULT_MODEL = "cnn4"
 ADAMW_WEIGHT_DECAY = 0.004  # Keras' own; without one it would be Adam
+_READERS = (
+    ("momentum", "optimizer", ("sgd",)),
+    ("drop", "schedule", ("step", "plateau")),
+    ("drop_every", "schedule", ("step", "plateau")),
+    ("gamma", "loss", ("focal",)),
+)
 _AUGMENT_NAMES = tuple(field.name for field in dataclasses.fields(AugmentSettings))
 
 
@@ -104,6 +110,7 @@ def complete_request(
         settings = _changed(written, said)
         usual_dir = file.shards_dir if file.shards_dir is not None else SHARDS_DIR
     check_options(settings.model, said)
+    _check_read(settings, said)
     check_model(settings)
     if not resume:
         check_weights_file(settings)
@@ -122,6 +129,16 @@ def _check_same_network(written: Mapping[str, Any], said: Mapping[str, Any]) -> 
             raise SettingsError(
                 f"the settings are those of {name} {theirs[name]}; received --{name} "
                 f"{said[name]}. Leave out --{name} or --config"
+            )
+
+
+def _check_read(settings: TrainSettings, said: Mapping[str, Any]) -> None:
+    """Refuses what would be without effect, because another setting does not read it."""
+    for name, of, readers in _READERS:
+        if name in said and getattr(settings, of) not in readers:
+            raise SettingsError(
+                f"{option(name)} is read by {of} {' and '.join(readers)} only; received "
+                f"{of} {getattr(settings, of)}"
             )
 
 

@@ -21,7 +21,7 @@ _DEFAULT_OUT = Path("comparison")
 @click.argument("places", metavar="[SHARDS | RUN...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--models", help="Networks and baselines, with commas; the first is compared with.")
 @click.option(
-    "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Trainings of each."
+    "--seeds", type=click.IntRange(min=1), help="Trainings of each network.  [default: 1]"
 )
 @click.option("--epochs", type=int, help="Of every network.  [default: each one's own]")
 @click.option("--limit", type=int, help="Training samples of every baseline.  [default: all]")
@@ -40,7 +40,7 @@ _DEFAULT_OUT = Path("comparison")
 def compare(
     places: tuple[Path, ...],
     models: str | None,
-    seeds: int,
+    seeds: int | None,
     epochs: int | None,
     limit: int | None,
     split: str,
@@ -60,13 +60,15 @@ def compare(
     from fer_models.comparison import write_comparison
 
     out = Output(as_json=as_json)
+    changes = {"epochs": epochs, "limit": limit}
     if models is None:
+        if (seeds, epochs, limit) != (None, None, None):
+            raise click.UsageError("--seeds, --epochs and --limit are of trainings: add --models")
         comparison = _compare_runs(places, split)
     else:
-        changes = {"epochs": epochs, "limit": limit}
         asked = tuple((name, value) for name, value in changes.items() if value is not None)
         names = tuple(name.strip() for name in models.split(",") if name.strip())
-        comparison = _compare_models(places, names, (seeds, split, asked), out_dir)
+        comparison = _compare_models(places, names, (seeds or 1, split, asked), out_dir)
     _show(out, comparison, write_comparison(out_dir, comparison))
 
 

@@ -34,13 +34,15 @@ def predict(run_dir: Path, paths: tuple[Path, ...], as_csv: bool, as_json: bool)
     """
     from fermodel.quiet import load_keras_for
 
+    if as_csv and as_json:
+        raise click.UsageError("--csv or --json, not both")
     load_keras_for(run_dir)
     from fer_models.predict import predict_files
 
     out = Output(as_json=as_json)
     with out.progress("Predicting", "files") as progress:
         report = predict_files(run_dir, paths, progress)
-    _show_csv(report) if as_csv and not as_json else _show_report(out, report)
+    _show_csv(report) if as_csv else _show_report(out, report)
     if report.num_failed == len(report.predictions):
         sys.exit(1)
 

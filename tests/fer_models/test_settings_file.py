@@ -103,6 +103,28 @@ def test_adamw_decays_where_nothing_else_is_said(shards_dir):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "reader", "message"),
+    [
+        (
+            "momentum",
+            0.5,
+            {"optimizer": "sgd"},
+            "--momentum is read by optimizer sgd only; .* adam",
+        ),
+        ("drop", 0.5, {"schedule": "step"}, "--drop is read by schedule step and plateau only"),
+        ("drop_every", 2, {"schedule": "plateau"}, "--drop-every .*; received schedule cosine"),
+        ("gamma", 5.0, {"loss": "focal"}, "--gamma is read by loss focal only; received loss auto"),
+    ],
+)
+def test_what_would_be_without_effect_is_refused(shards_dir, name, value, reader, message):
+    asked = {name: value, **reader}
+    settings = complete_request(shards_dir, None, asked, resume=False).settings
+    assert getattr(settings, name) == value
+    with pytest.raises(SettingsError, match=message):
+        complete_request(shards_dir, None, {name: value}, resume=False)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("epochs = 3\nspeed = 2\n", r'mine\.toml, line 2: unknown key "speed"'),
