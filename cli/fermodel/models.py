@@ -6,6 +6,7 @@ import dataclasses
 
 import click
 
+from fer_models.baselines.options import taken_fields
 from fer_models.zoo import NETWORKS, Network, find_network, network_presets
 from fercli.options import json_option
 from fercli.output import Output, describe
@@ -54,8 +55,12 @@ def _show_network(out: Output, network: Network) -> None:
         *((f"preset {p.name}", f"{p.summary}; {p.num_parameters:,}") for p in network.presets),
     ]
     out.table(network.name, ("", "value"), about)
-    presets = {name: settings.to_json() for name, settings in network_presets(network.name).items()}
-    fields = [f for f in next(iter(presets.values())) if f not in {"model", "preset", "weights"}]
+    hidden = {"model", "preset", "weights"}
+    fields = [name for name in taken_fields(network.name) if name not in hidden]
+    presets = {
+        name: {field: settings.to_json()[field] for field in fields}
+        for name, settings in network_presets(network.name).items()
+    }
     rows = [(f.replace("_", " "), *(describe(p[f]) for p in presets.values())) for f in fields]
     out.table("Settings", ("setting", *(name or "value" for name in presets)), rows)
     options = f" --preset {network.presets[-1].name}" if network.presets else ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Collection
 
 from fer_data.errors import SettingsError
+from fer_models.settings import TrainSettings
 from fer_models.zoo import find_network, is_baseline
 
 #: Fields of `TrainSettings` that every baseline takes.
@@ -15,7 +17,13 @@ OWN = ("components", "folds", "limit")
 
 
 def taken_fields(model: str) -> tuple[str, ...]:
-    """The fields of `TrainSettings` that a baseline takes."""
+    """The fields of `TrainSettings` that a network or a baseline takes.
+
+    Raises:
+        UnknownNameError: there is no such network.
+    """
+    if not is_baseline(model):
+        return tuple(f.name for f in dataclasses.fields(TrainSettings) if f.name not in OWN)
     return (*COMMON, *importlib.import_module(find_network(model).module).OPTIONS)
 
 

@@ -140,6 +140,12 @@ def test_predict_names_pictures_and_reasons(home):
 def test_json_is_one_object_on_standard_output(home):
     done = fermodel("models", "--json")
     assert json.loads(done.stdout)["cnn4"]["num_parameters"] == 594_888
+    done = fermodel("models", "random-forest", "--json")
+    taken = {"seed", "class_weights", "components", "folds", "limit"}
+    assert set(json.loads(done.stdout)["settings"][""]) == taken
+    listed = json.loads(fermodel("models", "cnn4", "--json").stdout)["settings"]["gentle"]
+    assert {"epochs", "optimizer"} < set(listed)
+    assert not {"components", "folds", "limit"} & set(listed)
     config = ("--config", "runs/cnn4-001/settings.toml", "--mixup", "0.2", "--devices", "all")
     done = fermodel("train", *config, "--dry-run", "--json", cwd=home)
     plan = json.loads(done.stdout)
