@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_data.errors import SettingsError
 from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex, read_index
 from fer_data.shards.reader import Samples, read_split
@@ -34,7 +35,14 @@ from fer_models.events import OnEvent, ignore_event
 from fer_models.predict import Predictor
 from fer_models.run import SETTINGS_NAME, fingerprint_index, read_history, read_record
 from fer_models.settings import TrainSettings
-from fer_models.zoo import fingerprint_own, is_baseline, is_own, model_title
+from fer_models.zoo import (
+    check_image_size,
+    check_weights_file,
+    fingerprint_own,
+    is_baseline,
+    is_own,
+    model_title,
+)
 
 #: Told how it goes on, a sentence at a time.
 Say = Callable[[str], None]
@@ -61,11 +69,16 @@ def compare_models(
 
     Raises:
         UnknownNameError: there is no such network or split.
+        SettingsError: the images are too small for one of the networks.
+        MissingWeightsError: there is no such file of weights.
         MissingShardsError: there are no shards at this place.
         OtherSettingsError: a run in `out_dir` had other settings or shards.
         KeyboardInterrupt: a training was interrupted; it is saved.
     """
     index = read_index(shards_dir)
+    for model in settings.models:
+        check_image_size(model, index.image_shape)
+        check_weights_file(settings.train_settings(model, 0))
     samples = read_split(shards_dir, index, settings.split)
     index_sha256 = fingerprint_index(shards_dir)
     entries = []
@@ -86,26 +99,30 @@ def compare_models(
                 say(f"{model}, seed {seed}: accuracy {accuracy:.4f}, {done.seconds:.0f} s.")
             judged.append(done)
         entries.append(Entry(name=model, runs=tuple(judged)))
-    return make_comparison(entries, samples, index, settings.split, _notes(index, settings.split))
+    has_networks = not all(is_baseline(model) for model in settings.models)
+    notes = _notes(index, settings.split, has_networks=has_networks)
+    return make_comparison(entries, samples, index, settings.split, notes)
 
 
-def compare_runs(
-    run_dirs: Sequence[Path], split: str, say: Say, shards_dir: Path | None = None
-) -> Comparison:
+def compare_runs(run_dirs: Sequence[Path], split: str, say: Say) -> Comparison:
     """Compares runs that are finished; those with the same settings but the seed are one entry.
 
     Args:
         run_dirs: folders of runs.
         split: that is judged.
         say: told how it goes on.
-        shards_dir: folder of shards; None for those of the first run.
 
     Raises:
+        SettingsError: a run is named twice.
         MissingRunError: there is no run at one of the places.
         OtherSettingsError: a run was trained on other shards than the first.
     """
+    places = [run_dir.resolve() for run_dir in run_dirs]
+    for number, (run_dir, place) in enumerate(zip(run_dirs, places, strict=True)):
+        if place in places[:number]:
+            raise SettingsError(f"{run_dir}: named twice; expected different runs")
     records = [read_record(run_dir) for run_dir in run_dirs]
-    shards_dir = shards_dir if shards_dir is not None else records[0].shards_dir
+    shards_dir = records[0].shards_dir
     index = read_index(shards_dir)
     index_sha256 = fingerprint_index(shards_dir)
     for run_dir, record in zip(run_dirs, records, strict=True):
@@ -126,7 +143,9 @@ def compare_runs(
         name = model if models.count(model) == 1 else group[0].name
         runs = tuple(judge_run(run_dir, samples) for run_dir in group)
         entries.append(Entry(name=name, runs=runs))
-    return make_comparison(entries, samples, index, split, _notes(index, split))
+    has_networks = not all(is_baseline(model) for model in models)
+    notes = _notes(index, split, has_networks=has_networks)
+    return make_comparison(entries, samples, index, split, notes)
 
 
 def judge_run(run_dir: Path, samples: Samples) -> Judged:
@@ -218,18 +237,25 @@ class _Work:
         return dict(json.loads(json.dumps(about)))
 
 
-def _notes(index: ShardIndex, split: str) -> list[str]:
+def _notes(index: ShardIndex, split: str, *, has_networks: bool) -> list[str]:
+    """What a reader should know of the split, a sentence each."""
     notes = []
     if split == "test":
         notes.append(
             "Judged on the test split. Do this once, when all is chosen: whoever chooses by it "
             "has no unseen faces left."
         )
-    else:
-        notes.append(
-            "Judged on the validation split. It chose the best epoch of each network, which "
-            "flatters networks a little beside baselines; `--split test` judges on unseen faces."
+    elif split == "validation":
+        chose = (
+            " It chose the best epoch of each network, which flatters networks a little beside "
+            "baselines;"
         )
+        notes.append(
+            f"Judged on the validation split{'.' if has_networks else ';'}{chose * has_networks} "
+            "`--split test` judges on unseen faces."
+        )
+    else:
+        notes.append(f"Judged on the {split} split, which they learned from, not on unseen faces.")
     if index.leakage.get("groups"):
         count = index.leakage.get("samples", {}).get(split, 0)
         notes.append(

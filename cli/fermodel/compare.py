@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 _DEFAULT_OUT = Path("comparison")
 
 
+def _read_weights(
+    _ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Pairs of a network and its absolute file."""
+    pairs = []
+    for value in values:
+        model, equals, file = value.rpartition("=")
+        if not (model and equals and file):
+            raise click.BadParameter(f"{value!r} is not of the form MODEL=FILE.")
+        pairs.append((model, file if file == "none" else str(Path(file).resolve())))
+    return tuple(pairs)
+
+
 @click.command()
 @click.argument("places", metavar="[SHARDS | RUN...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--models", help="Networks and baselines, with commas; the first is compared with.")
@@ -25,6 +38,13 @@ _DEFAULT_OUT = Path("comparison")
 )
 @click.option("--epochs", type=int, help="Of every network.  [default: each one's own]")
 @click.option("--limit", type=int, help="Training samples of every baseline.  [default: all]")
+@click.option(
+    "--weights",
+    metavar="MODEL=FILE",
+    multiple=True,
+    callback=_read_weights,
+    help="What a transfer network starts from, as for train; may be repeated.",
+)
 @click.option(
     "--split", default="validation", show_default=True, help="Split to judge on; test: once."
 )
@@ -43,6 +63,7 @@ def compare(
     seeds: int | None,
     epochs: int | None,
     limit: int | None,
+    weights: tuple[tuple[str, str], ...],
     split: str,
     out_dir: Path,
     as_json: bool,
@@ -60,15 +81,22 @@ def compare(
     from fer_models.comparison import write_comparison
 
     out = Output(as_json=as_json)
-    changes = {"epochs": epochs, "limit": limit}
     if models is None:
-        if (seeds, epochs, limit) != (None, None, None):
-            raise click.UsageError("--seeds, --epochs and --limit are of trainings: add --models")
+        if weights or (seeds, epochs, limit) != (None, None, None):
+            raise click.UsageError(
+                "--seeds, --epochs, --limit and --weights are of trainings: add --models"
+            )
         comparison = _compare_runs(places, split)
     else:
-        asked = tuple((name, value) for name, value in changes.items() if value is not None)
-        names = tuple(name.strip() for name in models.split(",") if name.strip())
-        comparison = _compare_models(places, names, (seeds or 1, split, asked), out_dir)
+        changes = {"epochs": epochs, "limit": limit}
+        asked = {
+            "models": tuple(name.strip() for name in models.split(",") if name.strip()),
+            "num_seeds": seeds or 1,
+            "split": split,
+            "changes": tuple((name, value) for name, value in changes.items() if value is not None),
+            "weights": weights,
+        }
+        comparison = _compare_models(places, asked, out_dir)
     _show(out, comparison, write_comparison(out_dir, comparison))
 
 
@@ -84,12 +112,7 @@ def _compare_runs(places: tuple[Path, ...], split: str) -> Comparison:
     return compare_runs(places, split, _say)
 
 
-def _compare_models(
-    places: tuple[Path, ...],
-    names: tuple[str, ...],
-    options: tuple[int, str, tuple[tuple[str, int], ...]],
-    out_dir: Path,
-) -> Comparison:
+def _compare_models(places: tuple[Path, ...], asked: dict[str, Any], out_dir: Path) -> Comparison:
     from fer_models.compare import compare_models
     from fer_models.compare_settings import CompareSettings
     from fer_models.zoo import is_baseline
@@ -98,9 +121,8 @@ def _compare_models(
 
     if len(places) > 1:
         raise click.UsageError("with --models, name one folder of shards")
-    seeds, split, changes = options
-    settings = CompareSettings(models=names, num_seeds=seeds, split=split, changes=changes)
-    if any(not is_baseline(n) or n == "resnet50-svm" for n in names):
+    settings = CompareSettings(**asked)
+    if any(not is_baseline(n) or n == "resnet50-svm" for n in settings.models):
         load_keras()
     shards_dir = places[0] if places else Path("shards")
     with TrainProgress() as progress:

@@ -31,6 +31,7 @@ __all__ = [
     "NetworkSpec",
     "Preset",
     "build_network",
+    "check_image_size",
     "check_model",
     "check_weights_file",
     "find_network",
@@ -142,6 +143,21 @@ def check_weights_file(settings: TrainSettings) -> None:
         )
 
 
+def check_image_size(model: str, image_shape: tuple[int, int, int]) -> None:
+    """Refuses images that are too small for a network; loads nothing heavy.
+
+    Raises:
+        UnknownNameError: there is no network of this name.
+        SettingsError: they are too small for it.
+    """
+    least = 1 if is_own(model) else find_network(model).min_side
+    if min(image_shape[:2]) < least:
+        raise SettingsError(
+            f"{model} needs images of {least}x{least} or more; "
+            f"received {image_shape[0]}x{image_shape[1]}"
+        )
+
+
 def build_network(model: str, spec: NetworkSpec) -> Any:
     """A `keras.Model` from uint8 images (B, H, W, C) to float32 probabilities (B, num_classes).
 
@@ -162,9 +178,5 @@ def build_network(model: str, spec: NetworkSpec) -> Any:
     network = find_network(model)
     if network.kind == "sklearn":
         raise SettingsError(f"{model} is a baseline: it is fitted on shards, not built")
-    if min(spec.image_shape[:2]) < network.min_side:
-        raise SettingsError(
-            f"{model} needs images of {network.min_side}x{network.min_side} or more; "
-            f"received {spec.image_shape[0]}x{spec.image_shape[1]}"
-        )
+    check_image_size(model, spec.image_shape)
     return importlib.import_module(network.module).build(spec)

@@ -194,10 +194,13 @@ def test_wrong_usage_exits_with_2(home):
         done = fermodel("train", *wrong, cwd=home)
         assert done.returncode == 2
         assert said in done.stderr
+    done = fermodel("compare", "--models", "vgg16", "--weights", "w.h5", cwd=home)
+    assert done.returncode == 2
+    assert "'w.h5' is not of the form MODEL=FILE." in done.stderr
     for option in ("--seeds", "--epochs", "--limit"):
         done = fermodel("compare", "runs/a", "runs/b", option, "3", cwd=home)
         assert done.returncode == 2
-        assert "--seeds, --epochs and --limit are of trainings: add --models" in done.stderr
+        assert "--limit and --weights are of trainings: add --models" in done.stderr
     done = fermodel("predict", "runs/cnn4-001", "faces", "--csv", "--json", cwd=home)
     assert done.returncode == 2
     assert "--csv or --json, not both" in done.stderr

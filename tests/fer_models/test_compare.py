@@ -13,13 +13,13 @@ import pytest
 from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.shards.index import read_index
 from fer_data.shards.reader import read_split
-from fer_models import session
+from fer_models import compare, session
 from fer_models.baselines import training
 from fer_models.baselines.training import train_baseline
 from fer_models.compare import compare_models, compare_runs
 from fer_models.compare_settings import CompareSettings
 from fer_models.comparison import write_comparison
-from fer_models.errors import OtherSettingsError
+from fer_models.errors import MissingWeightsError, OtherSettingsError
 from fer_models.intervals import MEASURED, figures_of, resample
 from fer_models.metrics import confusion_matrix, measure
 from fer_models.predict import Predictor
@@ -182,6 +182,33 @@ def test_finished_runs_are_compared_by_their_settings(shards_dir, compared, tmp_
         compare_runs([runs[0], tmp_path / "run"], "validation", ignore)
 
 
+def test_notes_say_what_the_split_was_for(compared):
+    out_dir, whole = compared
+    runs = [out_dir / "runs" / name for name in ("logreg-seed0", "mlp-seed0")]
+    on_train = compare_runs(runs, "train", ignore)
+    assert "Judged on the train split, which they learned from, not on unseen faces." in (
+        on_train.notes
+    )
+    assert not any("best epoch" in note for note in whole.notes)  # baselines have none
+
+
+def test_a_run_is_no_second_seed_of_itself(compared):
+    out_dir, _ = compared
+    run_dir = out_dir / "runs" / "logreg-seed0"
+    with pytest.raises(SettingsError, match="logreg-seed0: named twice; expected different runs"):
+        compare_runs([run_dir, run_dir.parent / ".." / "runs" / run_dir.name], "test", ignore)
+
+
+def test_what_cannot_work_is_said_before_anything_is_trained(shards_dir, tmp_path):
+    settings = CompareSettings(models=("logreg", "cnn4"))
+    with pytest.raises(SettingsError, match="cnn4 needs images of 46x46 or more; received 6x6"):
+        compare_models(shards_dir, tmp_path / "out", settings, ignore)
+    settings = CompareSettings(models=("logreg", "resnet50-svm"), weights=(("resnet50-svm", "w"),))
+    with pytest.raises(MissingWeightsError, match="w: no such file"):
+        compare_models(shards_dir, tmp_path / "out", settings, ignore)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_network_is_compared_with_a_baseline(shards_dir, tmp_path, monkeypatch):
     import keras
 
@@ -196,6 +223,7 @@ def test_a_network_is_compared_with_a_baseline(shards_dir, tmp_path, monkeypatch
         )
 
     monkeypatch.setattr(session, "build_network", build)
+    monkeypatch.setattr(compare, "check_image_size", lambda *_: None)
     settings = CompareSettings(
         models=("cnn4", "logreg"), changes=(("epochs", 2), ("components", 6), ("limit", 90))
     )
@@ -293,6 +321,12 @@ def test_seeds_that_differ_widen_the_interval():
         ({"models": ("mpl",)}, UnknownNameError, 'Did you mean "mlp"'),
         ({"models": ("mlp",), "num_seeds": 0}, SettingsError, "seeds must be 1 or more"),
         ({"models": ("mlp",), "split": "tset"}, UnknownNameError, 'Did you mean "test"'),
+        (
+            {"models": ("mlp",), "weights": (("vgg16", "w"),)},
+            SettingsError,
+            "vgg16 is not compared",
+        ),
+        ({"models": ("mlp",), "weights": (("mlp", "w"),)}, SettingsError, "random weights; only"),
         ({"models": ("mlp",), "split": "train"}, UnknownNameError, "validation"),
     ],
 )
