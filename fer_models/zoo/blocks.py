@@ -15,17 +15,17 @@ _NORM_MOMENTUM = 0.9
 
 
 def pixels_in(spec: NetworkSpec) -> list[Any]:
-    """The input, uint8 (B, H, W, C), and its standardization; no parameters."""
+    """The input, uint8 (B, H, W, C), and its standardization in float32; no parameters."""
     import keras
     from keras import layers
 
     return [
         keras.Input(spec.image_shape, dtype="uint8", name="pixels"),
-        # 0..255 -> mean 0 and deviation 1 over the training pixels
+        # 0..255 -> mean 0 and deviation 1 over the training pixels; bfloat16 would merge levels
         layers.Rescaling(
             [1.0 / (255.0 * max(std, 1e-3)) for std in spec.pixel_std],
             [-m / max(s, 1e-3) for m, s in zip(spec.pixel_mean, spec.pixel_std, strict=True)],
-            dtype=spec.precision,
+            dtype="float32",
             name="standardize",
         ),
     ]

@@ -98,6 +98,16 @@ def test_mixed_precision_keeps_weights_and_probabilities_in_float32(name):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["cnn4", "mobilenet"])
+def test_mixed_precision_keeps_all_levels_of_the_pixels_apart(name):
+    import keras
+
+    network = fresh(name, make_spec((48, 48, 1), 7, precision="mixed_bfloat16"))
+    layer = next(each for each in network.layers if isinstance(each, keras.layers.Rescaling))
+    levels = np.arange(256, dtype=np.uint8).reshape(256, 1, 1, 1)
+    assert len(np.unique(np.array(layer(levels), np.float64))) == 256
+
+
 @pytest.mark.parametrize(("name", "preset"), VARIANTS)
 def test_64_samples_are_learned_without_a_fault(name, preset):
     shape = (NETWORKS[name].min_side,) * 2 + (1,)
