@@ -22,7 +22,7 @@ def _transfer(name: str, backbone: str, side: int, num_parameters: int) -> Netwo
         presets=(
             Preset(
                 name="finetuned",
-                summary="all layers learn, at a low rate",
+                summary="all layers learn, at a low rate that rises for an epoch and falls",
                 num_parameters=num_parameters,
             ),
             Preset(

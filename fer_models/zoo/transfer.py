@@ -68,8 +68,12 @@ def transfer_presets(model: str) -> dict[str, TrainSettings]:
         patience=5,
         augment=AugmentSettings(rotation=10.0, shift=0.05, zoom=0.1),
     )
+    # the head is random: the rate rises while it learns, so that the backbone is not torn apart
+    finetuned = dataclasses.replace(
+        usual, preset="finetuned", learning_rate=1e-4, schedule="cosine", warmup=1.0
+    )
     return {
-        "finetuned": dataclasses.replace(usual, preset="finetuned", learning_rate=1e-4),
+        "finetuned": finetuned,
         "frozen": dataclasses.replace(usual, preset="frozen", learning_rate=1e-3),
     }
 

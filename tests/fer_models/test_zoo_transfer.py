@@ -14,7 +14,15 @@ from fer_data.errors import SettingsError
 from fer_models import session, train
 from fer_models.errors import MissingWeightsError
 from fer_models.settings import TrainSettings
-from fer_models.zoo import NETWORKS, NetworkSpec, build_network, mobilenet, resnet50, vgg16
+from fer_models.zoo import (
+    NETWORKS,
+    NetworkSpec,
+    build_network,
+    mobilenet,
+    network_defaults,
+    resnet50,
+    vgg16,
+)
 from fer_models.zoo.transfer import build_features
 
 BACKBONES = {
@@ -67,6 +75,12 @@ def test_only_pictures_below_its_side_are_enlarged(name):
 def test_oblong_pictures_keep_their_ratio():
     network = build_features(make_spec(image_shape=(48, 96, 1)), mobilenet.BACKBONE)
     assert body_of(network).input_shape == (None, 128, 256, 3)
+
+
+def test_a_finetuned_backbone_is_spared_while_the_head_is_random():
+    for name in ("vgg16", "resnet50", "mobilenet"):
+        usual = network_defaults(name)
+        assert (usual.preset, usual.schedule, usual.warmup) == ("finetuned", "cosine", 1.0)
 
 
 def test_a_frozen_backbone_stays_and_a_finetuned_one_learns():
