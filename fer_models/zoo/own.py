@@ -128,9 +128,11 @@ def _load_module(path: Path, changed: int) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent))
+    sys.modules[spec.name] = module  # where dataclasses look for their annotations
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # a user's code raises what it likes
+        del sys.modules[spec.name]
         raise SettingsError(_locate(path, error)) from error
     finally:
         sys.path.remove(str(path.parent))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,17 @@ def test_its_own_settings_are_the_defaults(write, monkeypatch, tmp_path):
     assert network_defaults("mine.py") == settings  # `build` where no function is named
     assert network_defaults(write(HEAD + "def build(spec): ...")).batch_size == 64
     assert model_title(model) == "mine"
+
+
+def test_a_file_may_hold_dataclasses(write):
+    text = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n" + NETWORK +
+        "\n@dataclass\nclass Sizes:\n    units: int = 3\n"
+    )  # fmt: skip
+    assert network_defaults(write(text)).epochs == 1
+    with pytest.raises(SettingsError, match=r"broken\.py, line 2: ZeroDivisionError"):
+        network_defaults(write("import keras\n1 / 0\n", "broken.py"))
+    assert "ferkit_own_broken" not in sys.modules
 
 
 def test_it_is_trained_kept_and_loaded_without_its_file(write, make_shards, tmp_path, monkeypatch):
