@@ -19,6 +19,7 @@ from fer_data.shards.index import ShardIndex
 from fer_data.shards.reader import Samples
 from fer_models.files import write_json, write_text
 from fer_models.intervals import MEASURED, NUM_RESAMPLES, Interval, resample
+from fer_models.metrics import guessed_macro_f1
 
 TITLES = {
     "accuracy": "accuracy",
@@ -123,7 +124,6 @@ def make_comparison(
     predicted = [[run.probabilities.argmax(axis=1) for run in entry.runs] for entry in entries]
     drawn = resample(samples.labels, predicted, num_classes)
     counts = np.bincount(samples.labels, minlength=num_classes)
-    guess = 1 / int((counts > 0).sum())
     num_seeds = max(len(entry.runs) for entry in entries)
     over = " and of the seeds" if num_seeds > 1 else "; one seed says nothing of other seeds"
     method = (
@@ -137,8 +137,8 @@ def make_comparison(
         num_samples=len(samples),
         chance={
             "accuracy": float(counts.max() / counts.sum()),
-            "balanced_accuracy": guess,
-            "macro_f1": guess,
+            "balanced_accuracy": 1 / int((counts > 0).sum()),
+            "macro_f1": guessed_macro_f1(counts),
         },
         rows=tuple(
             Row(

@@ -117,6 +117,22 @@ def log_loss(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> f
     return float(-np.log(np.clip(true, np.finfo(np.float32).tiny, 1.0)).mean())
 
 
+def guessed_macro_f1(counts: NDArray[np.int64]) -> float:
+    """The macro-F1 of guessing each class that has samples equally often.
+
+    A class with share p of the samples, one of K, gets precision p and recall 1/K.
+
+    Args:
+        counts: int array of shape (num_classes,): samples of each class.
+
+    Example:
+        >>> round(guessed_macro_f1(np.array([10, 10])), 6), guessed_macro_f1(np.array([30, 10]))
+        (0.5, 0.4666666666666667)
+    """
+    shares = counts[counts > 0] / counts.sum()
+    return float(np.mean(2 * shares / (len(shares) * shares + 1)))
+
+
 def measure(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_names: Sequence[str]
 ) -> Metrics:

@@ -16,7 +16,7 @@ from fer_data.shards.index import ShardIndex
 from fer_data.shards.reader import Samples
 from fer_models.baselines.options import taken_fields
 from fer_models.bundle import Bundle
-from fer_models.metrics import Metrics
+from fer_models.metrics import Metrics, guessed_macro_f1
 from fer_models.report.curves import learning_charts
 from fer_models.report.gallery import sure_and_right, sure_and_wrong
 from fer_models.run import SETTINGS_NAME, HistoryRow, RunRecord, ferkit_version
@@ -82,7 +82,12 @@ def render_report(content: ReportContent) -> str:
 def _cards(metrics: Metrics) -> list[dict[str, Any]]:
     balanced = metrics.chance_balanced_accuracy
     return [
-        {"name": "macro-F1", "value": metrics.macro_f1, "chance": balanced, "bar": True},
+        {
+            "name": "macro-F1",
+            "value": metrics.macro_f1,
+            "chance": guessed_macro_f1(np.array([each.support for each in metrics.classes])),
+            "bar": True,
+        },
         {
             "name": "balanced accuracy",
             "value": metrics.balanced_accuracy,

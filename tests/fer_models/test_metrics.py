@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_data.errors import SettingsError
-from fer_models.metrics import confusion_matrix, log_loss, measure
+from fer_models.metrics import confusion_matrix, guessed_macro_f1, log_loss, measure
 
 
 def sure(predicted, num_classes):
@@ -103,3 +103,12 @@ def test_perfect_predictions_are_perfect(case):
     assert metrics.log_loss == 0
     matrix = confusion_matrix(labels, labels, num_classes)
     assert (matrix == np.diag(matrix.diagonal())).all()
+
+
+def test_chance_of_macro_f1_is_what_even_guesses_come_to():
+    rng = np.random.default_rng(0)
+    counts = np.array([600, 0, 9000, 2400])  # one class without samples is never guessed
+    labels = np.repeat(np.arange(4), counts)
+    guesses = rng.choice([0, 2, 3], size=(20, counts.sum()))
+    found = [measure(labels, np.eye(4)[guess], list("abcd")).macro_f1 for guess in guesses]
+    assert guessed_macro_f1(counts) == pytest.approx(np.mean(found), abs=2e-3)
