@@ -104,11 +104,11 @@ def _exact_components(
         part = _standardised(values[start : start + _SLICE], mean, deviation)
         covariance += part.T @ part
     covariance /= max(len(values) - 1, 1)
+    total = float(np.trace(covariance)) or 1.0
     variances, vectors = eigh(
         covariance, subset_by_index=(size - num_components, size - 1), overwrite_a=True,
         check_finite=False,
     )  # fmt: skip
-    total = float(np.count_nonzero(deviation != 1.0)) or 1.0
     return _whitened(variances[::-1], vectors[:, ::-1]), float(variances.sum()) / total
 
 

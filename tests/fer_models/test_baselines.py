@@ -170,6 +170,12 @@ def test_components_are_those_of_scikit_learn():
     np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=2e-3)
 
 
+def test_all_components_hold_all_of_the_variance():
+    images = np.random.default_rng(0).integers(0, 256, (40, 3, 3, 1), dtype=np.uint8)
+    _, notes = fit_projection(images, 9, seed=0)
+    assert notes == ["9 components hold 100.0% of the variance of the pixels."]
+
+
 def test_too_many_components_are_said_and_left_out():
     images = np.random.default_rng(0).integers(0, 256, (12, 5, 5, 1), dtype=np.uint8)
     found, notes = fit_projection(images, 100, seed=0)
