@@ -90,8 +90,13 @@ def bfloat16_device() -> tuple[str, bool]:
 
         device = jax.devices()[0]
         name = "the CPU" if device.platform == "cpu" else str(device.device_kind)
-        capability = float(getattr(device, "compute_capability", None) or 0)
-        return name, device.platform == "tpu" or capability >= 8
+        # "8.0", or "gfx942" under ROCm
+        capability = str(getattr(device, "compute_capability", None) or 0)
+        try:
+            is_quick = float(capability) >= 8
+        except ValueError:
+            is_quick = capability.startswith(("gfx90a", "gfx94", "gfx95"))
+        return name, device.platform == "tpu" or is_quick
     if backend == "torch":
         import torch
 

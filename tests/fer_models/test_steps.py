@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -203,3 +205,14 @@ def test_what_several_devices_cannot_do_is_refused(make_shards, monkeypatch):
     mixing = dataclasses.replace(NO_CHANGES, mixup=0.2)
     with pytest.raises(SettingsError, match="mixup and cutmix mix images of one device"):
         plan_training(folder, TrainSettings(devices=2, augment=mixing))
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [("8.0", True), ("10.0", True), ("7.5", False), ("gfx942", True), ("gfx1030", False)],
+)
+def test_devices_of_every_maker_are_asked_for_bfloat16(monkeypatch, capability, expected):
+    device = SimpleNamespace(platform="gpu", device_kind="it", compute_capability=capability)
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(devices=lambda: [device]))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    assert devices.bfloat16_device() == ("it", expected)
