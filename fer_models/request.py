@@ -165,7 +165,8 @@ def _changed(settings: TrainSettings, said: Mapping[str, Any]) -> TrainSettings:
     whole = changes.pop("augment", None)
     if isinstance(whole, dict):
         augment, whole = {**whole, **augment}, None
-    if changes.get("optimizer") == "adamw" and not settings.weight_decay:
+    is_new = changes.get("optimizer", settings.optimizer) != settings.optimizer
+    if is_new and changes["optimizer"] == "adamw" and not settings.weight_decay:
         changes.setdefault("weight_decay", ADAMW_WEIGHT_DECAY)
     if whole is not None or augment:
         usual = settings.augment

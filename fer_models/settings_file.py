@@ -55,11 +55,16 @@ class AskedSettings:
         try:
             yield
         except SettingsError as error:
+            said = str(error).split(";", maxsplit=1)[0]
+            found = []
             for path in self._paths():
-                words = path[-1].replace("_", "[_ ]")
-                if re.search(rf"\b{words}\b", str(error).split(";", maxsplit=1)[0]):
-                    raise self.table.error(path, str(error)) from None
-            raise
+                match = re.search(rf"\b{path[-1].replace('_', '[_ ]')}\b", said)
+                if match is not None:
+                    found.append((match.start(), path))
+            if not found:
+                raise
+            # the first: `weights` stands in `class weights` too
+            raise self.table.error(min(found)[1], str(error)) from None
 
     def _paths(self) -> list[list[str]]:
         augment = self.fields.get(_AUGMENT)

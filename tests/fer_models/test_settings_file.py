@@ -102,6 +102,13 @@ def test_adamw_decays_where_nothing_else_is_said(shards_dir):
         assert settings.weight_decay == decay
 
 
+def test_a_resumed_run_is_given_no_decay_that_nobody_named(shards_dir, tmp_path):
+    settings = TrainSettings(optimizer="adamw", weight_decay=0.0)
+    write_run(tmp_path / "run", shards_dir, settings)
+    asked = complete_request(None, tmp_path / "run", {"optimizer": "adamw"}, resume=True)
+    assert asked.settings == settings
+
+
 @pytest.mark.parametrize(
     ("name", "value", "reader", "message"),
     [
@@ -132,6 +139,8 @@ def test_what_would_be_without_effect_is_refused(shards_dir, name, value, reader
         ('epochs = "many"\n', r'line 1: epochs must be a whole number; received "many"'),
         ("epochs = -1\n", "line 1: epochs must be 0 or more; received -1"),
         ("seed = 1\nclass_weights = 'some'\n", 'line 2: unknown class weights "some"'),
+        ("weights = ''\nclass_weights = 'some'\n", 'line 2: unknown class weights "some"'),
+        ("epochs = 3\nwarmup = 4.0\n", "line 2: warmup must be at most the 3 epochs"),
         ("[augment]\nzoom = 3.0\n", r"line 2: zoom must be 0 to 0\.99; received 3"),
         ("[augment]\nturn = 3.0\n", 'line 2: unknown key "turn"'),
         ("augment = 3\n", r"line 1: augment must be a table"),
