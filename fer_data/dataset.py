@@ -142,6 +142,11 @@ class DatasetInfo:
     format_version: int = FORMAT_VERSION
 
 
+def _command(stage: str) -> str:
+    """The command that does a stage."""
+    return "inspect" if stage in ("quality", "duplicates") else stage
+
+
 class Dataset:
     """An open prepared data set.
 
@@ -301,7 +306,7 @@ class Dataset:
             return self.info.stages[name]
         except KeyError:
             raise MissingStageError(
-                f"{self.dir}: {name} has not been done; run `ferdata {name}`"
+                f"{self.dir}: {name} has not been done; run `ferdata {_command(name)}`"
             ) from None
 
     def is_stale(self, name: str) -> bool:
@@ -314,6 +319,11 @@ class Dataset:
     def is_done(self, name: str) -> bool:
         """Whether a stage has been done and still fits those before it."""
         return name in self.info.stages and not self.is_stale(name)
+
+    def is_measured(self, name: str) -> bool:
+        """Whether "quality" or "duplicates" is done and its table is there, not removed by hand."""
+        is_kept = self._unwritten is not None and name in self._unwritten
+        return self.is_done(name) and (is_kept or (self.dir / f"{name}.parquet").exists())
 
     def fingerprint(self, name: str) -> str | None:
         """A stage's fingerprint, or None where it has not been done."""
@@ -340,7 +350,7 @@ class Dataset:
             return pq.read_table(path, columns=columns, partitioning=None)
         except (OSError, pa.ArrowInvalid) as error:
             raise DatasetError(
-                f"{path}: cannot be read ({error}); run `ferdata {name}` again"
+                f"{path}: cannot be read ({error}); remove it and run `ferdata {_command(name)}`"
             ) from None
 
     def publish(

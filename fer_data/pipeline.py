@@ -62,12 +62,12 @@ class Runner:
             quality = QualitySettings.from_json(asked.settings) if asked else QualitySettings()
             if faces and not quality.faces:
                 quality = dataclasses.replace(quality, faces=True)
-        is_done = dataset.is_done("quality")
+        is_done = dataset.is_measured("quality")
         if not is_done or dataset.stage("quality").settings != quality.to_json():
             dataset = measure_quality(
                 dataset, quality, workers=self.workers, on_progress=self.on_progress
             )
-        if not dataset.is_done("duplicates"):
+        if not dataset.is_measured("duplicates"):
             dataset = find_duplicates(dataset, workers=self.workers, on_progress=self.on_progress)
         return dataset
 
@@ -93,7 +93,7 @@ class Runner:
     ) -> tuple[Dataset, SplitReport]:
         """Splits what the filter keeps. A dry run writes nothing."""
         dataset = self._filtered(dataset.in_memory() if dry_run else dataset)
-        if DUPLICATES in settings.group_by and not dataset.is_done("duplicates"):
+        if DUPLICATES in settings.group_by and not dataset.is_measured("duplicates"):
             dataset = find_duplicates(dataset, workers=self.workers, on_progress=self.on_progress)
         return split_samples(dataset, settings)
 

@@ -44,7 +44,7 @@ def load_keras() -> None:
         )
     for name in dict.fromkeys(("keras", "tensorflow", backend)):  # TensorFlow reads the shards
         if find_spec(name) is None:
-            where = "'ferkit[train]'" if name in ("keras", "tensorflow") else name
+            where = "tensorflow" if name == "keras" else name
             raise MissingLibraryError(
                 f"networks need {name}, which is not installed: pip install {where}"
             )

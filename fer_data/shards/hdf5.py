@@ -74,7 +74,7 @@ def check_codec(name: str) -> None:
     if not h5py.h5z.filter_avail(CODECS[name].number):
         raise MissingPluginError(
             f'compression "{name}" needs hdf5plugin, which is not installed; '
-            "run `pip install 'ferkit[codecs]'`"
+            "run `pip install hdf5plugin`"
         )
 
 

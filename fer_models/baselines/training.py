@@ -107,8 +107,7 @@ def train_baseline(
     """
     if find_spec("sklearn") is None:
         raise MissingLibraryError(
-            "baselines are fitted by scikit-learn, which is not installed: "
-            "pip install 'ferkit[baselines]'"
+            "baselines need scikit-learn, which is not installed: pip install scikit-learn"
         )
     if resume and run_dir is None:
         raise SettingsError("resume does the run in run_dir again; received none")

@@ -342,7 +342,7 @@ def test_a_codec_that_is_not_installed_is_one_clear_line(prepared: Path, tmp_pat
     assert done.returncode == 1
     assert done.stderr == (
         'Error: compression "zstd" needs hdf5plugin, which is not installed; '
-        "run `pip install 'ferkit[codecs]'`\n"
+        "run `pip install hdf5plugin`\n"
     )
 
 

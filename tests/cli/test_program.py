@@ -38,9 +38,9 @@ def test_an_interrupted_program_promises_no_more_than_is_true(
 @pytest.mark.parametrize(
     ("backend", "missing", "advice"),
     [
-        ("", "keras", "pip install 'ferkit[train]'"),
-        ("", "tensorflow", "pip install 'ferkit[train]'"),
-        ("torch", "tensorflow", "pip install 'ferkit[train]'"),
+        ("", "keras", "pip install tensorflow"),
+        ("", "tensorflow", "pip install tensorflow"),
+        ("torch", "tensorflow", "pip install tensorflow"),
         ("jax", "jax", "pip install jax"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_data.dataset import Dataset
-from fer_data.errors import MissingStageError
+from fer_data.errors import DatasetError, MissingStageError
 from fer_data.filter_settings import BLANK, FilterSettings
 from fer_data.image import ImageSettings
 from fer_data.ingest import IngestSettings, ingest
@@ -138,6 +138,16 @@ def test_a_block_whose_files_were_all_rejected_is_no_trouble(
     assert "Nothing is wrong" in render_inspection(dataset, inspect_dataset(dataset))
     _, report = RUNNER.filter(dataset, FilterSettings(rules=(BLANK,)))
     assert (report.num_samples, report.num_dropped) == (16, 0)
+
+
+@pytest.mark.parametrize("name", ["quality", "duplicates"])
+def test_what_was_measured_and_is_gone_is_measured_again(dirty: Dataset, name: str) -> None:
+    table, path = dirty.table(name), dirty.dir / f"{name}.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DatasetError, match=f"{name}.parquet: .*; remove it and run `ferdata insp"):
+        inspect_dataset(RUNNER.measure(dirty))
+    path.unlink()
+    assert RUNNER.measure(dirty).table(name) == table
 
 
 def test_the_filter_in_place_is_the_one_that_is_shown(dirty: Dataset) -> None:

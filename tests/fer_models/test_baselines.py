@@ -320,7 +320,7 @@ def test_a_fit_that_fails_leaves_no_run(face_shards, tmp_path, model, changes, e
 
 def test_scikit_learn_that_is_not_there_is_said(monkeypatch, face_shards, tmp_path):
     monkeypatch.setattr(training, "find_spec", lambda _: None)
-    with pytest.raises(MissingLibraryError, match=r"pip install 'ferkit\[baselines\]'"):
+    with pytest.raises(MissingLibraryError, match=r"pip install scikit-learn"):
         train_baseline(face_shards, tmp_path / "run", settings_of("logreg"))
     assert not (tmp_path / "run").exists()
 
