@@ -123,17 +123,8 @@ class Detector:
 
     def _net(self, canvas: int) -> Any:
         if canvas not in self._nets:
-            try:
-                self._nets[canvas] = cv2.FaceDetectorYN.create(
-                    str(self._weights), "", (canvas, canvas), self._min_confidence, _OVERLAP, 1000
-                )
-                self._nets[canvas].detect(np.zeros((canvas, canvas, 3), np.uint8))
-            except cv2.error as error:
-                reason = str(error.err).splitlines()[0] if error.err else "OpenCV refuses it"
-                raise SettingsError(
-                    f"{self._weights}: not weights of YuNet ({reason}); "
-                    "expected a file such as yunet_n_640_640.onnx"
-                ) from None
+            assert self._weights is not None
+            self._nets[canvas] = open_yunet(self._weights, canvas, self._min_confidence, 1000)
         return self._nets[canvas]
 
     def _detect_yunet(self, pixels: NDArray[np.uint8], level: _Level) -> list[Face]:
@@ -182,6 +173,32 @@ class Detector:
             )
             for box in found
         ]
+
+
+def open_yunet(weights: Path, side: int, min_confidence: float, max_faces: int) -> Any:
+    """The network, for squares of one side: OpenCV's `FaceDetectorYN`.
+
+    Args:
+        weights: ONNX file of YuNet.
+        side: of the pictures it will see, in pixels.
+        min_confidence: faces of less are not faces, 0 to 1.
+        max_faces: the most it looks at, the surest first.
+
+    Raises:
+        SettingsError: the file holds no weights of YuNet.
+    """
+    try:
+        net = cv2.FaceDetectorYN.create(
+            str(weights), "", (side, side), min_confidence, _OVERLAP, max_faces
+        )
+        net.detect(np.zeros((side, side, 3), np.uint8))
+    except cv2.error as error:
+        reason = str(error.err).splitlines()[0] if error.err else "OpenCV refuses it"
+        raise SettingsError(
+            f"{weights}: not weights of YuNet ({reason}); "
+            "expected a file such as yunet_n_640_640.onnx"
+        ) from None
+    return net
 
 
 def _load_cascade() -> Any:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_data.errors import SettingsError
+from fer_data.face_detector import open_yunet
 
 #: Pictures are brought to this side. Of 48x48 pictures it is the smallest at which YuNet tells
 #: faces from other things: at 64 it misses real ones, and larger sides are only slower.
@@ -18,7 +17,6 @@ SIDE = 96
 FULL_SHARE = 2 / 3
 
 _MIN_CONFIDENCE = 0.01  # what is less counts as nothing
-_OVERLAP = 0.3
 _MAX_FACES = 50
 _DECIMALS = 3  # processors differ in the last digits of a network's result
 
@@ -39,7 +37,8 @@ def face_scores(images: NDArray[np.uint8], weights: Path) -> NDArray[np.float64]
     Raises:
         SettingsError: the file holds no weights of YuNet.
     """
-    net = _network(weights)  # 5 ms; of its own, for it remembers sizes and is none for two threads
+    # 5 ms; of its own, for it remembers sizes and is none for two threads
+    net = open_yunet(weights, SIDE, _MIN_CONFIDENCE, _MAX_FACES)
     code = cv2.COLOR_GRAY2BGR if images.shape[-1] == 1 else cv2.COLOR_RGB2BGR
     is_smaller = max(images.shape[1:3]) < SIDE
     method = cv2.INTER_LINEAR_EXACT if is_smaller else cv2.INTER_AREA
@@ -57,19 +56,3 @@ def _best_score(faces: NDArray[np.float64]) -> float:
     sides = np.sqrt(np.clip(faces[:, 2] * faces[:, 3], 0.0, None))
     sizes = np.minimum(sides / (SIDE * FULL_SHARE), 1.0)
     return round(float((faces[:, 14] * sizes).max()), _DECIMALS)
-
-
-def _network(weights: Path) -> Any:
-    try:
-        size = (SIDE, SIDE)
-        net = cv2.FaceDetectorYN.create(
-            str(weights), "", size, _MIN_CONFIDENCE, _OVERLAP, _MAX_FACES
-        )
-        net.detect(np.zeros((SIDE, SIDE, 3), np.uint8))
-    except cv2.error as error:
-        reason = str(error.err).splitlines()[0] if error.err else "OpenCV refuses it"
-        raise SettingsError(
-            f"{weights}: not weights of YuNet ({reason}); "
-            "expected a file such as yunet_n_640_640.onnx"
-        ) from None
-    return net

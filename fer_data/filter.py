@@ -88,7 +88,7 @@ def judge_samples(dataset: Dataset, settings: FilterSettings) -> tuple[pa.Table,
     decided.drop(asked_for, "decision")
     for rule in settings.rules:
         decided.drop(beyond(score_values(dataset, rule.score), rule).tolist(), rule.reason)
-    if (settings.conflicts, settings.leaks, settings.duplicates) != ("keep", "keep", "keep-all"):
+    if settings.judges_twins:
         for members in twin_groups(dataset, samples, settings.twins):
             decided.judge(members, settings)
     keep = [reason is None for reason in decided.reasons]

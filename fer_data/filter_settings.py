@@ -114,10 +114,14 @@ class FilterSettings:
         return any(SCORES[rule.score].needs_detector for rule in self.rules)
 
     @property
+    def judges_twins(self) -> bool:
+        """Whether anything is to be done with twins."""
+        return (self.conflicts, self.leaks, self.duplicates) != ("keep", "keep", "keep-all")
+
+    @property
     def changes_nothing(self) -> bool:
         """Whether every sample stays as it is, whatever is found."""
-        drops = (self.conflicts, self.leaks, self.duplicates) != ("keep", "keep", "keep-all")
-        return not (drops or self.rules or self.drop or self.relabel)
+        return not (self.judges_twins or self.rules or self.drop or self.relabel)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values that `from_json` takes."""

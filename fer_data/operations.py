@@ -109,17 +109,6 @@ PRESETS: dict[str, tuple[Operation, ...]] = {
 }
 
 
-def find_preset(name: str) -> tuple[Operation, ...]:
-    """The operations of a preset.
-
-    Raises:
-        UnknownNameError: there is no such preset.
-    """
-    if name not in PRESETS:
-        raise UnknownNameError("preset", name, PRESETS)
-    return PRESETS[name]
-
-
 def operations_to_json(operations: Sequence[Operation]) -> str:
     """The text that a table keeps of some operations.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fer_data.errors import SettingsError, UnknownNameError
-from fer_data.operations import OPERATIONS, PRESETS, Operation, find_preset
+from fer_data.operations import OPERATIONS, PRESETS, Operation
 from fer_data.toml_settings import TomlTable, read_toml
 
 
@@ -15,18 +15,17 @@ def find_operations(name: str) -> tuple[Operation, ...]:
     """The operations of a preset, or of the [[operation]] tables of a .toml file.
 
     Raises:
-        UnknownNameError: there is no such preset.
-        SettingsError: the file cannot be read, or something in it is wrong.
+        SettingsError: no such preset, or the file cannot be read, or something in it is wrong.
 
     Example:
         >>> [operation.name for operation in find_operations("course")]
         ['flip', 'rotate', 'zoom']
     """
     if Path(name).suffix.lower() != ".toml":
-        try:
-            return find_preset(name)
-        except UnknownNameError as error:
-            raise SettingsError(f"{error} A file must end in .toml") from None
+        if name not in PRESETS:
+            unknown = UnknownNameError("preset", name, PRESETS)
+            raise SettingsError(f"{unknown} A file must end in .toml")
+        return PRESETS[name]
     toml = read_toml(Path(name))
     toml.check_keys(["operation"])
     tables = toml.tables("operation")

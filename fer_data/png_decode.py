@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from fer_data.errors import ImageError
 from fer_data.picture_header import PNG_SIGNATURE, Header
+from fer_data.shards.deflate import zlib_stream
 
 _INFLATE_ERROR: Any = isal_zlib.error
-_STORED_MAX = 65_535  # bytes in one stored block of a deflate stream
 _TOGETHER_MAX = 2**20  # bytes of pixels decoded at a time; larger pictures are decoded alone
 _COLOR_TYPES = {1: 0, 3: 2}  # channels -> colour type: grey and RGB
 _PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
@@ -103,13 +103,7 @@ def _stored_png(rows: bytes, width: int, channels: int) -> bytes:
     """A PNG of filtered rows, nothing compressed."""
     height = len(rows) // (1 + width * channels)
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOR_TYPES[channels], 0, 0, 0)
-    blocks = [b"\x78\x01"]
-    for start in range(0, len(rows), _STORED_MAX):
-        block = rows[start : start + _STORED_MAX]
-        is_last = start + _STORED_MAX >= len(rows)
-        blocks += struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block
-    blocks.append(isal_zlib.adler32(rows).to_bytes(4, "big"))
-    pixels = b"".join(blocks)
+    pixels = zlib_stream(rows, "none")
     return b"".join((PNG_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", pixels), _PNG_END))
 
 

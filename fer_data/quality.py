@@ -19,11 +19,9 @@ from fer_data.image_scores import BlockScorer
 from fer_data.luma import flat_levels
 from fer_data.scores import SCORES, score_names
 from fer_data.threads import map_in_threads
+from fer_data.verdicts import OFFICIAL_TESTS
 
 __all__ = ["SCORES", "QualitySettings", "measure_quality", "score_names"]
-
-#: Official splits whose samples are not used to fit anything.
-_HELD_OUT = ("validation", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +127,7 @@ def _detector_weights(settings: QualitySettings) -> Path:
 
 
 def _fit(dataset: Dataset, splits: Sequence[str | None], settings: QualitySettings) -> DetailPca:
-    is_training = np.array([split not in _HELD_OUT for split in splits])
+    is_training = np.array([split not in OFFICIAL_TESTS for split in splits])
     if not is_training.any():
         is_training[:] = True
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fer_data.dataset import Dataset
 from fer_data.errors import SettingsError
+from fer_data.shards.index import SPLITS
 from fer_data.split_deal import deal
 from fer_data.split_groups import (
     DEFAULT_GROUP_BY,
@@ -24,7 +25,7 @@ from fer_data.split_groups import (
     renumber,
 )
 from fer_data.split_official import fixed_splits, follow_official, free_shares
-from fer_data.split_report import SPLITS, OffRatio, Placement, SplitReport, report_split
+from fer_data.split_report import OffRatio, Placement, SplitReport, report_split
 
 __all__ = ["SPLITS", "OffRatio", "SplitReport", "SplitSettings", "plan_split", "split_samples"]
 

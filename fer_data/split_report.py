@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fer_data.shards.index import SPLITS
 from fer_data.split_groups import SampleGroups, describe_group
 
-SPLITS = ("train", "validation", "test")
 #: A class that is further than this from its ratio is named in the report.
 CLOSE = 0.01
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from fer_data.errors import SettingsError
 from fer_data.filter_settings import FilterSettings
 
+#: Official splits by which results are judged: nothing is fitted on them, nor dropped unasked.
 OFFICIAL_TESTS = ("validation", "test")
 _ACTIONS = ("keep", "drop", "relabel")
 

@@ -23,7 +23,6 @@ _BOX = 1.0 - np.abs(_T) ** 4.5
 _ROUND = np.sqrt(_PARABOLA)
 _CORNER_PULL = np.abs(_T) ** 1.7
 _CUPID = _PARABOLA * (1.0 - 0.22 * np.exp(-((_T / 0.22) ** 2)))
-_CLOSED = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

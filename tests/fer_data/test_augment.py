@@ -17,10 +17,10 @@ from fer_data.operations import (
     OPERATIONS,
     PRESETS,
     Operation,
-    find_preset,
     operations_from_json,
     operations_to_json,
 )
+from fer_data.operations_file import find_operations
 from tests.conftest import face_pixels
 
 GEOMETRY = [o for o in OPERATIONS.values() if o.name not in ("brightness", "contrast", "erase")]
@@ -184,8 +184,8 @@ def test_wrong_magnitudes_are_refused(fields: dict[str, object], message: str) -
 def test_unknown_names_are_told_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match=r'unknown operation "rotation".*"rotate"'):
         Operation(name="rotation")
-    with pytest.raises(UnknownNameError, match=r'unknown preset "coarse".*"course"'):
-        find_preset("coarse")
+    with pytest.raises(SettingsError, match=r'unknown preset "coarse".*"course"'):
+        find_operations("coarse")
     with pytest.raises(SettingsError, match="not a list of operations"):
         operations_from_json("{")
 
