@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from pathlib import Path
@@ -37,7 +38,8 @@ def write_file(path: Path, *parts: Buffer) -> None:
         error.filename = str(path)  # a full disk names no file by itself
         raise
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only disk refuses even what is not there
+            beside.unlink()
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
