@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import mmap
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ def read_csv_header(file: IO[bytes], where: str) -> list[str]:
         SourceError: the file has no header line of text.
     """
     try:
-        line = file.readline(10_000).decode("utf-8-sig")
+        line = re.split(b"[\r\n]", file.readline(10_000))[0].decode("utf-8-sig")
     except UnicodeDecodeError:
         raise SourceError(f"{where}: not a text file; expected CSV in UTF-8") from None
     return [name.strip() for name in next(csv.reader([line]), [])]
@@ -76,21 +77,29 @@ class CsvPixelsBlock:
         """Path of each row that is to be read, and what the file says of it, but for its pixels."""
         for path, line in self._lines():
             if path not in self.rejections:
-                yield path, self._facts(path, self._cells(line))
+                cells = self._cells(path, line)
+                yield path, cells if isinstance(cells, Rejection) else self._facts(path, cells)
 
     def _lines(self) -> Iterator[tuple[str, bytes]]:
         with self.path.open("rb") as file:
             file.seek(self.start)
-            lines = file.read(self.end - self.start).splitlines()
-        return ((row_path(number), line) for number, line in enumerate(lines, self.first_row))
+            lines = file.read(self.end - self.start).split(b"\n")[: self.num_files]
+        for number, line in enumerate(lines, self.first_row):
+            yield row_path(number), line.removesuffix(b"\r")
 
-    def _cells(self, line: bytes) -> list[str]:
-        return next(csv.reader([line.decode("utf-8", "replace")]), [])
-
-    def _facts(self, path: str, cells: Sequence[str]) -> Facts | Rejection:
+    def _cells(self, path: str, line: bytes) -> list[str] | Rejection:
+        longest = 4 * self.layout.height * self.layout.width  # "255 " a pixel
+        csv.field_size_limit(max(csv.field_size_limit(), longest))
+        try:
+            cells = next(csv.reader([line.decode("utf-8", "replace")]), [])
+        except csv.Error as error:
+            return Rejection(path=path, reason="corrupt", detail=f"no row of CSV ({error})")
         if len(cells) != len(self.columns):
             detail = f"{len(cells)} columns; expected {len(self.columns)}"
             return Rejection(path=path, reason="corrupt", detail=detail)
+        return cells
+
+    def _facts(self, path: str, cells: Sequence[str]) -> Facts | Rejection:
         if self.labeler is not None:
             return self.labeler.facts(path)[0]
         row = dict(zip(self.columns, cells, strict=True))
@@ -101,7 +110,9 @@ class CsvPixelsBlock:
         return Facts(label=label, split=self.manifest.split_name(row[self.layout.split]))
 
     def _read_row(self, path: str, line: bytes) -> RawSample | Rejection:
-        cells = self._cells(line)
+        cells = self._cells(path, line)
+        if isinstance(cells, Rejection):
+            return cells
         facts = self._facts(path, cells)
         if isinstance(facts, Rejection):
             return facts
@@ -220,13 +231,15 @@ def find_line_ends(path: Path) -> list[int]:
     """Offsets behind the end of every line; blank lines at the end of the file do not count.
 
     Raises:
-        SourceError: the file is empty.
+        SourceError: the file is empty, or has no lines that end in LF or CRLF.
     """
     if path.stat().st_size == 0:
         raise SourceError(f"{path}: the file is empty; expected a header and rows")
     ends: list[int] = []
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         end = text.find(b"\n") + 1
+        if not end and text.find(b"\r") != -1:
+            raise SourceError(f"{path}: its lines end in CR alone; expected LF or CRLF")
         while end:
             ends.append(end)
             end = text.find(b"\n", end) + 1

@@ -480,6 +480,46 @@ def test_bad_rows_of_a_csv_are_rejected_one_by_one(tmp_path: Path) -> None:
     assert len(dataset.samples()) == 1
 
 
+def test_a_cr_inside_a_row_of_a_csv_is_that_rows_trouble_alone(tmp_path: Path) -> None:
+    csv = tmp_path / "fer2013.csv"
+    write_fer2013_csv(csv, [face_pixels(seed) for seed in range(3)])
+    lines = csv.read_bytes().split(b"\n")
+    lines[2] = lines[2].replace(b" ", b"\r", 1)
+    csv.write_bytes(b"\r\n".join(lines))
+    dataset = ingest_quietly(csv, tmp_path / "ds")
+    (bad,) = dataset.rejected().to_pylist()
+    assert (bad["path"], bad["reason"]) == ("row-0000001", "corrupt")
+    assert dataset.samples()["path"].to_pylist() == ["row-0000000", "row-0000002"]
+    np.testing.assert_array_equal(dataset.pixels(0)[1][..., 0], face_pixels(2))
+
+
+def test_a_csv_whose_lines_end_in_cr_is_read_or_refused(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    raw = class_folders({"pictures": 1})
+    (raw / "faces.csv").write_bytes(b"path,label\rpictures/0000.png,happy\r")
+    assert len(ingest_quietly(raw / "faces.csv", tmp_path / "ds").samples()) == 1
+    csv = tmp_path / "fer2013.csv"
+    write_fer2013_csv(csv, [face_pixels(0)])
+    csv.write_bytes(csv.read_bytes().replace(b"\n", b"\r"))
+    with pytest.raises(SourceError, match="fer2013.csv: its lines end in CR alone; expected LF"):
+        inspect_source(csv, IngestSettings())
+
+
+def test_large_pictures_in_a_csv_are_read(tmp_path: Path) -> None:
+    manifest = tmp_path / "large.toml"
+    layout = 'kind="csv-pixels"\nlabel="emotion"\npixels="pixels"\nsplit="Usage"'
+    manifest.write_text(
+        'name="large"\ntitle="x"\nclasses=[{name="happy",code=0}]\n'
+        f"[[layouts]]\n{layout}\nheight=224\nwidth=224\n"
+    )
+    picture = np.full((224, 224), 200, np.uint8)
+    write_fer2013_csv(tmp_path / "large.csv", [picture])
+    settings = IngestSettings(source=SourceSettings(manifest=str(manifest)))
+    dataset = ingest_quietly(tmp_path / "large.csv", tmp_path / "ds", settings)
+    assert dataset.samples()["height"].to_pylist() == [224]
+
+
 def test_a_damaged_archive_member_is_one_rejection(tmp_path: Path) -> None:
     archive = tmp_path / "raw.zip"
     with zipfile.ZipFile(archive, "w") as opened:
