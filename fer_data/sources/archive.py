@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import lzma
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -20,6 +21,11 @@ from fer_data.sources.listing import Entry, readable_text
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+#: What reading a damaged archive or one of its members raises; also where a password is needed.
+DAMAGED = (
+    OSError, EOFError, RuntimeError, UnicodeError, lzma.LZMAError, struct.error, tarfile.TarError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 _MAX_TAR_GROWTH = 200  # a compressed tar that grows by more is a bomb, not a data set
 
 
@@ -29,9 +35,10 @@ def list_zip(archive: Path) -> Iterator[Entry]:
     Raises:
         SourceError: the archive is damaged.
     """
+    _open_zip.cache_clear()  # another archive may stand in its place by now
     try:
         members = _open_zip(str(archive)).infolist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGED as error:
         raise SourceError(f"{archive}: not a readable ZIP archive ({error})") from None
     for number, member in enumerate(members):
         if not member.is_dir():
@@ -44,10 +51,10 @@ def read_zip_member(archive: str, entry: Entry) -> bytes:
     Raises:
         OSError: it cannot be read, or is not what the archive says.
     """
-    opened = _open_zip(archive)
     try:
+        opened = _open_zip(archive)
         return opened.read(opened.infolist()[int(entry.place)])
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError) as error:
+    except DAMAGED as error:
         raise OSError(f"archive member: {error}") from None
 
 
@@ -57,10 +64,10 @@ def open_zip_member(archive: str, entry: Entry) -> IO[bytes]:
     Raises:
         OSError: it cannot be opened.
     """
-    opened = _open_zip(archive)
     try:
+        opened = _open_zip(archive)
         return opened.open(opened.infolist()[int(entry.place)])
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except DAMAGED as error:
         raise OSError(f"archive member: {error}") from None
 
 
@@ -89,7 +96,7 @@ def list_tar(archive: Path) -> Iterator[Entry]:
                     int(member.mtime),
                     *(() if plain else ("not-a-file", "a link or device")),
                 )
-    except (tarfile.TarError, OSError) as error:
+    except DAMAGED as error:
         raise SourceError(f"{archive}: not a readable tar archive ({error})") from None
 
 
@@ -163,6 +170,8 @@ def _decompress(archive: Path, copy: IO[bytes]) -> None:
                         f"{archive}: grows to more than {_MAX_TAR_GROWTH} times its size; "
                         "expected an archive of pictures"
                     )
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno:  # no room for the copy
+            raise
         raise SourceError(f"{archive}: not a readable tar archive ({error})") from None
     copy.flush()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import lzma
 import re
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING
 
 from fer_data.errors import SourceError
+from fer_data.sources.archive import DAMAGED
 from fer_data.sources.listing import readable_text
 
 if TYPE_CHECKING:
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
 _MAX_LINE = 2**17
 _DRIVE = re.compile("[A-Za-z]:")
-_BROKEN = (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 
 
 def read_rows(
@@ -50,9 +47,7 @@ def read_rows(
         yield from enumerate(cells for cells in parts if cells)
     except csv.Error as error:
         raise SourceError(f"{where}: is no table of lines ({error})") from None
-    except (*_BROKEN, UnicodeError) as error:
-        if isinstance(error, SourceError):
-            raise
+    except DAMAGED as error:
         raise SourceError(f"{where}: cannot be read ({error})") from None
 
 

@@ -6,8 +6,6 @@ import contextlib
 import os
 import shutil
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,6 +13,7 @@ from typing import IO
 
 from fer_data.errors import SourceError
 from fer_data.sources.archive import (
+    DAMAGED,
     open_tar_member,
     open_zip_member,
     read_tar_member,
@@ -102,7 +101,9 @@ class Members:
             try:
                 with self.open(entry) as member, path.open("wb") as copy:
                     shutil.copyfileobj(member, copy, 2**20)
-            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            except DAMAGED as error:
+                if isinstance(error, OSError) and error.errno:  # no room for the copy
+                    raise
                 raise SourceError(f"{self.root}: {entry.path} is damaged ({error})") from None
             os.utime(path, ns=(entry.stamp, entry.stamp))  # the same as long as the archive is
             yield path

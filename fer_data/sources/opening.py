@@ -21,7 +21,7 @@ from fer_data.manifest import (
     load_manifest,
     manifest_names,
 )
-from fer_data.sources.archive import list_tar, list_zip, plain_tar
+from fer_data.sources.archive import DAMAGED, list_tar, list_zip, plain_tar
 from fer_data.sources.csv_pixels import CsvPixelsSource, find_line_ends, read_csv_header
 from fer_data.sources.file_list import check_files
 from fer_data.sources.files import FileSource
@@ -190,10 +190,15 @@ class _Opening:
         found = []
         for entry in listing.label_entries():
             if entry.path.lower().endswith(".csv"):
-                with contextlib.suppress(SourceError), listing.members.open(entry) as file:
-                    columns = read_csv_header(file, entry.path)
-                    if detect_csv_layout(columns, self._manifests):
-                        found.append((entry, columns))
+                try:
+                    with listing.members.open(entry) as file:
+                        columns = read_csv_header(file, entry.path)
+                except SourceError:
+                    continue
+                except DAMAGED as error:
+                    raise SourceError(f"{self._raw}: {entry.path} is damaged ({error})") from None
+                if detect_csv_layout(columns, self._manifests):
+                    found.append((entry, columns))
         if len(found) == 1:
             return found[0]
         if found:

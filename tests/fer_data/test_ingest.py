@@ -533,6 +533,44 @@ def test_a_damaged_archive_member_is_one_rejection(tmp_path: Path) -> None:
     assert len(dataset.samples()) == 2
 
 
+def test_a_damaged_lzma_member_is_one_rejection(tmp_path: Path) -> None:
+    archive = tmp_path / "raw.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as opened:
+        for number in range(2):
+            opened.writestr(f"happy/{number}.png", png_bytes(face_pixels(number)))
+        start = opened.infolist()[1].header_offset
+    data = bytearray(archive.read_bytes())
+    data[start + 50 : start + 90] = b"\xff" * 40
+    archive.write_bytes(data)
+    dataset = ingest_quietly(archive, tmp_path / "ds")
+    assert dataset.rejected()["reason"].to_pylist() == ["unreadable"]
+    assert len(dataset.samples()) == 1
+
+
+@pytest.mark.parametrize(("found", "changed"), [(b"\xc3\xa9", b"\xff\xff"), (b"\x14\0", b"\x63\0")])
+def test_a_damaged_list_of_members_is_one_clear_error(
+    tmp_path: Path, found: bytes, changed: bytes
+) -> None:
+    archive = tmp_path / "raw.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("happy/é.png", png_bytes(face_pixels(0)))
+    data = archive.read_bytes()
+    place = data.find(found, data.rfind(b"PK\x01\x02") + 5)  # names, or the version that is needed
+    archive.write_bytes(data[:place] + changed + data[place + 2 :])
+    with pytest.raises(SourceError, match="raw.zip: not a readable ZIP archive"):
+        inspect_source(archive, IngestSettings())
+
+
+def test_an_archive_that_takes_the_place_of_another_is_read_anew(tmp_path: Path) -> None:
+    for seed, name in ((1, "happy"), (2, "sad")):
+        with zipfile.ZipFile(tmp_path / "new.zip", "w") as opened:
+            opened.writestr(f"{name}/a.png", png_bytes(face_pixels(seed)))
+        (tmp_path / "new.zip").replace(tmp_path / "raw.zip")
+        dataset = ingest_quietly(tmp_path / "raw.zip", tmp_path / "ds")
+        assert dataset.samples()["path"].to_pylist() == [f"{name}/a.png"]
+        np.testing.assert_array_equal(dataset.pixels(0)[0][..., 0], face_pixels(seed))
+
+
 def test_the_later_of_two_members_of_one_name_counts(tmp_path: Path) -> None:
     archive = tmp_path / "raw.tar"
     with tarfile.open(archive, "w") as opened:

@@ -76,13 +76,16 @@ def test_of_two_tables_none_is_chosen(tmp_path: Path) -> None:
         read(tmp_path / "raw", tmp_path / "ds")
 
 
-def test_a_damaged_member_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [0.5, 0.01])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_named(tmp_path: Path, method: int, place: float) -> None:
     mini = miniatures.fer2013_csv(tmp_path / "raw")
     archive = tmp_path / "set.zip"
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as opened:
+    with zipfile.ZipFile(archive, "w", method) as opened:
         opened.write(mini.raw, "fer2013.csv")
     data = bytearray(archive.read_bytes())
-    data[len(data) // 2] ^= 1
+    start = int(len(data) * place) + 50
+    data[start : start + 20] = bytes(value ^ 0xAA for value in data[start : start + 20])
     archive.write_bytes(data)
     with pytest.raises(SourceError, match=r"set.zip: fer2013.csv is damaged"):
         read(archive, tmp_path / "ds")
