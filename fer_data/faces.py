@@ -5,7 +5,7 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from fer_data.face_weights import (
     download_detector_weights,
     find_detector_weights,
 )
-from fer_data.image import ImageSettings, fit_pixels
+from fer_data.image import ImageSettings, PreparedImage, fit_pixels
 from fer_data.picture_decode import decode_picture
 
 __all__ = [
@@ -41,7 +41,6 @@ __all__ = [
     "Face",
     "FaceSettings",
     "Point",
-    "PreparedFace",
     "align_face",
     "alignment",
     "detector_for",
@@ -62,30 +61,6 @@ _SURE, _NEARLY_LEVEL_DEGREES = 0.88, 4.0
 _GAIN = 1.5  # what is to be turned for each degree seen, as YuNet sees tilted faces too level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedFace:
-    """A face in its final form.
-
-    Attributes:
-        pixels: uint8 array of shape (size, size, channels), channels in the order R, G, B.
-        box: left, top, width and height, in pixels of the picture held upright; None where no face
-            was found and the picture was kept.
-        landmarks: as of `Face`, in the same pixels; empty where there are none.
-        confidence: 0 to 1; None where the method gives none, or no face was found.
-        method: "yunet", "lbp", or "none" where no face was found.
-        height: of the picture as it was stored, in pixels.
-        width: likewise.
-    """
-
-    pixels: NDArray[np.uint8]
-    box: tuple[float, float, float, float] | None
-    landmarks: tuple[Point, ...]
-    confidence: float | None
-    method: str
-    height: int
-    width: int
-
-
 @lru_cache(maxsize=2)
 def detector_for(settings: FaceSettings) -> Detector:
     """The detector that the settings ask for, the same one each time within a process.
@@ -98,7 +73,7 @@ def detector_for(settings: FaceSettings) -> Detector:
 
 def prepare_faces(
     data: bytes, image_settings: ImageSettings, settings: FaceSettings, detector: Detector
-) -> list[PreparedFace]:
+) -> list[PreparedImage]:
     """The faces in a picture, aligned and cut out, in the form that the settings ask for.
 
     Args:
@@ -121,34 +96,12 @@ def prepare_faces(
     if len(faces) > 1 and settings.several == "reject":
         raise ImageError("several-faces", f"{detector.method} finds {len(faces)}; expected one")
     if not faces:
-        return [
-            PreparedFace(
-                pixels=fit_pixels(in_color(pixels, image_settings), image_settings),
-                box=None,
-                landmarks=(),
-                confidence=None,
-                method="none",
-                height=height,
-                width=width,
-            )
-        ]
+        whole = fit_pixels(in_color(pixels, image_settings), image_settings)
+        return [PreparedImage(whole, height, width)]
     chosen = faces if settings.several == "all" else faces[:1]
-    # A JPEG may have been shrunk in decoding; both sides by the same factor, whichever way it lies.
-    factor = max(height, width) / max(pixels.shape[:2])
-    return [
-        PreparedFace(
-            pixels=align_face(pixels, face, settings, image_settings),
-            box=_scaled_box(face.box, factor),
-            landmarks=tuple(
-                ((x + 0.5) * factor - 0.5, (y + 0.5) * factor - 0.5) for x, y in face.landmarks
-            ),
-            confidence=face.confidence,
-            method=face.method,
-            height=height,
-            width=width,
-        )
-        for face in (settle_landmarks(pixels, face, detector) for face in chosen)
-    ]
+    settled = [settle_landmarks(pixels, face, detector) for face in chosen]
+    aligned = [align_face(pixels, face, settings, image_settings) for face in settled]
+    return [PreparedImage(face, height, width) for face in aligned]
 
 
 def settle_landmarks(pixels: NDArray[np.uint8], face: Face, detector: Detector) -> Face:
@@ -236,9 +189,3 @@ def _moved_back(points: Sequence[Point], matrix: NDArray[np.float64]) -> tuple[P
     factor, shift = complex(matrix[0, 0], matrix[1, 0]), complex(matrix[0, 2], matrix[1, 2])
     places = [(complex(x, y) - shift) / factor for x, y in points]
     return tuple((place.real, place.imag) for place in places)
-
-
-def _scaled_box(
-    box: tuple[float, float, float, float], factor: float
-) -> tuple[float, float, float, float]:
-    return (box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor)

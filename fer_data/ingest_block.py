@@ -25,7 +25,7 @@ from fer_data.dataset import (
     faces_to_json,
 )
 from fer_data.errors import ImageError, SourceError
-from fer_data.faces import FaceSettings, PreparedFace, detector_for, prepare_faces
+from fer_data.faces import FaceSettings, detector_for, prepare_faces
 from fer_data.files import write_array
 from fer_data.image import MIN_SIDE, ImageSettings, PreparedImage, fit_pixels, prepare_images
 from fer_data.picture_decode import decode_picture
@@ -44,7 +44,7 @@ _WHOLE = 2**16  # a side that no picture reaches: decode it without shrinking
 
 _LABEL, _SPLIT = (SAMPLES_SCHEMA.names.index(name) for name in ("label", "split"))
 _Row = tuple[Any, ...]  # in the order of a schema
-Pictures = Sequence[PreparedImage | PreparedFace]
+Pictures = Sequence[PreparedImage]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,8 +45,3 @@ def readable_text(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def is_picture_path(path: str) -> bool:
-    """Whether a file is called as pictures are."""
-    return path.lower().endswith(PICTURE_SUFFIXES)

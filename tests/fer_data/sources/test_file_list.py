@@ -10,7 +10,7 @@ import pytest
 
 from fer_data.manifest import load_manifest
 from fer_data.sources.file_list import check_files, collect_files
-from fer_data.sources.listing import Entry, is_picture_path
+from fer_data.sources.listing import PICTURE_SUFFIXES, Entry
 from fer_data.sources.raw import MAX_FILE_BYTES, Rejection
 
 MANIFESTS = [load_manifest("folders"), load_manifest("fer2013")]
@@ -102,7 +102,9 @@ def test_masks_say_what_the_paths_say() -> None:
     files = check_files(
         [*entries(50), Entry("set/happy/x.JPEG", "a"), Entry("set/labels.csv", "b")], MANIFESTS
     )
-    assert files.is_picture.tolist() == [is_picture_path(path) for path in files.paths]
+    assert files.is_picture.tolist() == [
+        path.lower().endswith(PICTURE_SUFFIXES) for path in files.paths
+    ]
     some = files.rejecting(files.is_picture, "excluded", "not wanted")
     assert some.has_reason("excluded").tolist() == files.is_picture.tolist()
     assert [e.path for e in some.where(some.is_read)] == ["set/labels.csv"]
