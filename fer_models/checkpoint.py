@@ -33,26 +33,26 @@ class EpochProgress:
     Attributes:
         batches: that were learned.
         samples: that were learned.
-        loss: sum of the weighted loss of the samples.
-        accuracy: samples that were predicted right while it was learning.
+        loss_sum: of the weighted losses of the samples.
+        num_right: samples that were predicted right while it was learning.
         seconds: that it took.
     """
 
     batches: int = 0
     samples: int = 0
-    loss: float = 0.0
-    accuracy: float = 0.0
+    loss_sum: float = 0.0
+    num_right: float = 0.0
     seconds: float = 0.0
 
     @property
     def mean_loss(self) -> float:
         """Mean of the weighted loss."""
-        return self.loss / self.samples
+        return self.loss_sum / self.samples
 
     @property
     def mean_accuracy(self) -> float:
         """Share of right predictions."""
-        return self.accuracy / self.samples
+        return self.num_right / self.samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ FerModelError
 ├── BundleError
 │   ├── MissingBundleError(FileNotFoundError)    there is no bundle at this place
 │   └── DamagedBundleError(ValueError)           a bundle cannot be read
-├── MissingWeightsError(FileNotFoundError)       published weights are not there
 ├── MissingLibraryError(ImportError)             a library that is needed is not installed
 ├── DivergedError(ArithmeticError)               the loss or a weight is no longer a number
 ├── MissingWeightsError(FileNotFoundError)       the first weights of a network are not there

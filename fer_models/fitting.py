@@ -97,8 +97,8 @@ def fit_epoch(
         progress = EpochProgress(
             batches=done.batches + batch + 1,
             samples=done.samples + samples,
-            loss=done.loss + logs["loss"] * samples,
-            accuracy=done.accuracy + logs["accuracy"] * samples,
+            loss_sum=done.loss_sum + logs["loss"] * samples,
+            num_right=done.num_right + logs["accuracy"] * samples,
             seconds=done.seconds + now - start,
         )
         is_last = progress.batches == stream.num_batches

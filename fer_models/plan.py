@@ -43,11 +43,6 @@ class TrainPlan:
     notes: tuple[str, ...]
 
     @property
-    def has_validation(self) -> bool:
-        """Whether a validation split judges the epochs."""
-        return self.index.num_samples("validation") > 0
-
-    @property
     def num_devices(self) -> int:
         """Devices that share each batch."""
         return len(self.devices)
