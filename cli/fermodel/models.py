@@ -55,12 +55,12 @@ def _show_network(out: Output, network: Network) -> None:
         *((f"preset {p.name}", f"{p.summary}; {p.num_parameters:,}") for p in network.presets),
     ]
     out.table(network.name, ("", "value"), about)
-    hidden = {"model", "preset", "weights"}
-    fields = [name for name in taken_fields(network.name) if name not in hidden]
+    taken = taken_fields(network.name)
     presets = {
-        name: {field: settings.to_json()[field] for field in fields}
+        name: {field: settings.to_json()[field] for field in taken}
         for name, settings in network_presets(network.name).items()
     }
+    fields = [field for field in taken if field not in {"model", "preset", "weights"}]
     rows = [(f.replace("_", " "), *(describe(p[f]) for p in presets.values())) for f in fields]
     out.table("Settings", ("setting", *(name or "value" for name in presets)), rows)
     options = f" --preset {network.presets[-1].name}" if network.presets else ""

@@ -141,7 +141,7 @@ def test_json_is_one_object_on_standard_output(home):
     done = fermodel("models", "--json")
     assert json.loads(done.stdout)["cnn4"]["num_parameters"] == 594_888
     done = fermodel("models", "random-forest", "--json")
-    taken = {"seed", "class_weights", "components", "folds", "limit"}
+    taken = {"model", "seed", "class_weights", "components", "folds", "limit"}
     assert set(json.loads(done.stdout)["settings"][""]) == taken
     listed = json.loads(fermodel("models", "cnn4", "--json").stdout)["settings"]["gentle"]
     assert {"epochs", "optimizer"} < set(listed)
