@@ -50,7 +50,12 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
     write_file(path, header.getvalue(), whole.data)
 
 
+def is_leftover(path: Path) -> bool:
+    """Whether a killed writer left it: one of the hidden files that `write_file` renames."""
+    return path.match(".*.tmp")
+
+
 def remove_leftovers(folder: Path) -> None:
-    """Removes what a killed writer left: the hidden files that `write_file` renames."""
-    for path in folder.glob(".*.tmp"):
+    """Removes what killed writers left in a folder."""
+    for path in filter(is_leftover, folder.glob(".*")):
         path.unlink(missing_ok=True)

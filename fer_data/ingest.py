@@ -24,7 +24,7 @@ from fer_data.errors import (
 )
 from fer_data.executors import run_tasks, starting_workers
 from fer_data.face_align import FaceSettings
-from fer_data.files import remove_leftovers
+from fer_data.files import is_leftover, remove_leftovers
 from fer_data.image import ImageSettings
 from fer_data.ingest_block import (
     BlockTask,
@@ -151,7 +151,7 @@ def ingest(
             num_done += waiting[number].source_block.num_files
             if on_progress is not None:
                 on_progress(num_done, record.num_files)
-    for kind in ("pixels", "samples", "rejected"):
+    for kind in ("", "pixels", "samples", "rejected"):
         remove_leftovers(dataset_dir / kind)
     return _finish(dataset, record, num_done_before=len(tasks) - len(waiting))
 
@@ -213,7 +213,7 @@ def _enter_source(
     """
     if (dataset_dir / INFO_NAME).exists():
         dataset = Dataset.open(dataset_dir)
-    elif dataset_dir.is_dir() and any(dataset_dir.iterdir()):
+    elif dataset_dir.is_dir() and not all(map(is_leftover, dataset_dir.iterdir())):
         raise DatasetError(
             f"{dataset_dir}: holds files but no data set; "
             "name an empty or a new folder with --dataset"

@@ -85,7 +85,7 @@ def _csv_text(rows: Iterable[Sequence[object]]) -> str:
 
 
 def fer2013_folders(root: Path) -> Miniature:
-    """The form of shared/data/fer2013.zip."""
+    """FER2013 as class folders in split folders, as its archives have it."""
     faces, row = _Faces(), 0
     for split in ("train", "public_test"):
         for name in ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"):

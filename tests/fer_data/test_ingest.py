@@ -372,6 +372,15 @@ def test_a_folder_of_other_things_is_not_written_into(
     assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter1.tex"]
 
 
+def test_a_kill_before_there_is_a_data_set_is_gone_on_from(
+    class_folders: MakeFolders, tmp_path: Path
+) -> None:
+    (tmp_path / "ds").mkdir()
+    (tmp_path / "ds" / ".dataset.json.4711.tmp").write_bytes(b"{")
+    assert len(ingest_quietly(class_folders({"happy": 2}), tmp_path / "ds").samples()) == 2
+    assert not list((tmp_path / "ds").rglob(".*"))
+
+
 def test_a_data_set_does_not_stand_in_its_own_source(class_folders: MakeFolders) -> None:
     raw = class_folders({"happy": 2})
     with pytest.raises(SettingsError, match="inside its own source"):
