@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from fer_data.errors import SettingsError
@@ -80,7 +81,8 @@ def sharing(devices: Sequence[str]) -> Iterator[None]:
 def bfloat16_device() -> tuple[str, bool]:
     """The name of the accelerator that is used, and whether it is quick with bfloat16.
 
-    Without one that is `"the CPU"`, which is not asked.
+    Without one that is `"the CPU"`, which is quick only under TensorFlow, and where it multiplies
+    bfloat16 itself (`tests/benchmarks/bench_train.py` measures it).
     """
     import keras
 
@@ -109,7 +111,17 @@ def bfloat16_device() -> tuple[str, bool]:
         details: dict[str, Any] = tf.config.experimental.get_device_details(gpu)
         name = details.get("device_name", "the GPU")
         return name, details.get("compute_capability", (0, 0)) >= (8, 0)
-    return "the CPU", False
+    return "the CPU", _cpu_multiplies_bfloat16()
+
+
+def _cpu_multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether Linux says so of every core; other systems are not asked."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    flags = [set(line.split()) for line in lines if line.startswith("flags")]
+    return bool(flags) and all({"avx512_bf16", "amx_bf16"} & known for known in flags)
 
 
 def _tensorflow_devices() -> tuple[str, ...]:

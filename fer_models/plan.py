@@ -177,9 +177,7 @@ def _choose_precision(wanted: str) -> tuple[str, str]:
     name, has_bfloat16 = bfloat16_device()
     if has_bfloat16:
         return "mixed_bfloat16", f"Precision: mixed_bfloat16, on {name}."
-    if name == "the CPU":
-        return "float32", "Precision: float32, on the CPU."
-    return "float32", f"Precision: float32, because {name} has no bfloat16."
+    return "float32", f"Precision: float32, because {name} is not quick with bfloat16."
 
 
 def _check_steps(settings: TrainSettings, devices: tuple[str, ...]) -> None:

@@ -69,8 +69,8 @@ class TrainSettings:
         class_weights: `"original"` or `"balanced"` takes the index's weights before or after
             balancing, `"auto"` the balanced ones where the shards hold augmented samples and the
             original ones elsewhere, `"none"` weighs all samples alike.
-        precision: a Keras dtype policy; `"auto"` is mixed bfloat16 on a GPU that has it and
-            float32 elsewhere.
+        precision: a Keras dtype policy; `"auto"` is mixed bfloat16 where the device multiplies
+            it (GPUs since 2020, CPUs with AVX512_BF16 or AMX) and float32 elsewhere.
         xla: whether steps are compiled by XLA; `"auto"` as Keras sees fit.
         devices: accelerators that share each batch; 0 for all of them.
         patience: stop after so many epochs without a better one; 0 never stops.

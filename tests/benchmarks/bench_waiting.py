@@ -7,7 +7,7 @@ that lie in memory as tensors, in an order that was drawn before: what the strea
 waiting. Beside it the bare `model.fit` on arrays, which shuffles for itself. `cnn4` is the network
 of the trainer; the other has one weight and looks at one pixel, so nothing hides the data. Without
 a GPU decoding takes its time from the same cores as training. All ways take turns, after one round
-that counts for nothing; medians of the ratios within a round.
+that counts for nothing; medians of the ratios within a round. KERAS_BACKEND says what trains.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if __name__ == "__main__":  # not in the processes that decode pictures
 
     from fer_data.shards.index import ShardIndex
     from fer_data.shards.samples import Samples
+    from fer_models.devices import bfloat16_device, keep_tensorflow_on_cpu
     from fer_models.settings import TrainSettings
     from fer_models.stream import ShardStream, StreamSettings
     from fer_models.zoo import NetworkSpec
@@ -43,11 +44,13 @@ CACHED, UNCACHED = "ferkit, in memory", "ferkit, decoded each epoch"
 
 
 def main() -> None:
+    keep_tensorflow_on_cpu()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         samples = training_samples(Path(sys.argv[1]) if sys.argv[1:] else None, folder)
-        few = samples if tf.config.list_physical_devices("GPU") else samples.select(slice(FEW))
-        print(f"batches of {TrainSettings().batch_size}; {machine()}; medians of {ROUNDS}")
+        device, _ = bfloat16_device()
+        few = samples.select(slice(FEW)) if device == "the CPU" else samples
+        print(f"{keras.backend.backend()} on {device}; {machine()}; medians of {ROUNDS}")
         for network, part in (("one weight", samples), ("cnn4", few)):
             index = pack_samples(part, folder / network)
             compare(network, part, folder / network, index)

@@ -216,3 +216,23 @@ def test_devices_of_every_maker_are_asked_for_bfloat16(monkeypatch, capability, 
     monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(devices=lambda: [device]))
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     assert devices.bfloat16_device() == ("it", expected)
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "expected"),
+    [
+        ("flags\t\t: fpu avx512_bf16\nmodel\nflags\t\t: avx512_bf16", True),
+        ("flags\t\t: fpu amx_bf16 amx_int8\n", True),
+        ("flags\t\t: fpu avx512_bf16\nflags\t\t: fpu", False),
+        ("flags\t\t: fpu avx2 avx512f\n", False),
+        ("Features\t: fp asimd bf16\n", False),
+        ("", False),
+    ],
+)
+def test_a_cpu_is_asked_for_bfloat16_too(tmp_path, monkeypatch, cpuinfo, expected):
+    file = tmp_path / "cpuinfo"
+    file.write_text(cpuinfo)
+    assert devices._cpu_multiplies_bfloat16(file) is expected
+    assert not devices._cpu_multiplies_bfloat16(tmp_path / "none")
+    monkeypatch.setattr(devices, "_cpu_multiplies_bfloat16", lambda: expected)
+    assert devices.bfloat16_device() == ("the CPU", expected)
