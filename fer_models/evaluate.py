@@ -19,9 +19,16 @@ from fer_data.shards.reader import Samples, read_split
 from fer_models.bundle import Bundle
 from fer_models.errors import OtherSettingsError
 from fer_models.files import write_json
-from fer_models.metrics import Metrics, measure
+from fer_models.judgement import Judgement, find_twins, judge_predictions
 from fer_models.predict import OnProgress, Predictor
-from fer_models.report.figures import draw_confusion, draw_curves
+from fer_models.report.figures import (
+    draw_calibration,
+    draw_confusion,
+    draw_curves,
+    draw_ranking,
+    to_png,
+    to_svg,
+)
 from fer_models.report.page import ReportContent, render_report
 from fer_models.run import fingerprint_index, read_history, read_record
 
@@ -33,7 +40,7 @@ class EvaluateReport:
     Attributes:
         run_dir: its folder.
         split: that was judged.
-        metrics: how good it is.
+        judgement: how good it is.
         notes: what a reader of the metrics should know, a sentence each.
         report_path: the HTML report.
         written: all files that were written.
@@ -41,7 +48,7 @@ class EvaluateReport:
 
     run_dir: Path
     split: str
-    metrics: Metrics
+    judgement: Judgement
     notes: tuple[str, ...]
     report_path: Path
     written: tuple[Path, ...]
@@ -51,7 +58,7 @@ class EvaluateReport:
         return {
             "run_dir": str(self.run_dir),
             "split": self.split,
-            "metrics": self.metrics.to_json(),
+            "metrics": self.judgement.to_json(),
             "notes": list(self.notes),
             "report_path": str(self.report_path),
             "written": [str(path) for path in self.written],
@@ -88,7 +95,9 @@ def evaluate(
     notes = [split_note, *_warn(index, shards_dir, predictor.bundle, split)]
     samples = read_split(shards_dir, index, split)
     probabilities = predictor.predict(samples.images, on_progress)
-    metrics = measure(samples.labels, probabilities, index.class_names)
+    twins = find_twins(shards_dir, index, split, samples)
+    judgement = judge_predictions(samples.labels, probabilities, index.class_names, twins)
+    notes += _say_twins(judgement)
     history = read_history(run_dir)
     content = ReportContent(
         run_dir=run_dir,
@@ -97,7 +106,7 @@ def evaluate(
         index=index,
         shards_dir=shards_dir,
         split=split,
-        metrics=metrics,
+        judgement=judgement,
         history=history,
         samples=samples,
         probabilities=probabilities,
@@ -105,19 +114,26 @@ def evaluate(
     )
     files = {
         run_dir / "predictions.csv": _predictions_csv(samples, probabilities, index).encode(),
-        run_dir / "figures" / "confusion.png": draw_confusion(metrics),
         run_dir / "report.html": render_report(content).encode(),
     }
+    figures = {
+        "confusion": draw_confusion(judgement.metrics),
+        "calibration": draw_calibration(judgement.calibration),
+    }
+    if judgement.curves:
+        figures["ranking"] = draw_ranking(judgement.curves)
     if history:
-        curves = draw_curves(history, predictor.bundle.epoch)
-        files[run_dir / "figures" / "curves.png"] = curves
+        figures["curves"] = draw_curves(history, predictor.bundle.epoch)
+    for name, figure in figures.items():
+        files[run_dir / "figures" / f"{name}.png"] = to_png(figure)
+        files[run_dir / "figures" / f"{name}.svg"] = to_svg(figure)
     for path, data in files.items():
         write_file(path, data)
-    metrics_path = _add_metrics(run_dir, split, metrics)
+    metrics_path = _add_metrics(run_dir, split, judgement)
     return EvaluateReport(
         run_dir=run_dir,
         split=split,
-        metrics=metrics,
+        judgement=judgement,
         notes=tuple(notes),
         report_path=run_dir / "report.html",
         written=(*files, metrics_path),
@@ -169,6 +185,16 @@ def _warn(index: ShardIndex, shards_dir: Path, bundle: Bundle, split: str) -> li
     return notes
 
 
+def _say_twins(judgement: Judgement) -> list[str]:
+    others = judgement.without_twins
+    if others is None:
+        return []
+    return [
+        f"Without the {judgement.num_twins:,} samples whose very pixels stand in train: "
+        f"macro-F1 {others.macro_f1:.4f}, accuracy {others.accuracy:.4f}."
+    ]
+
+
 def _predictions_csv(
     samples: Samples, probabilities: NDArray[np.float32], index: ShardIndex
 ) -> str:
@@ -181,12 +207,12 @@ def _predictions_csv(
     return text.getvalue()
 
 
-def _add_metrics(run_dir: Path, split: str, metrics: Metrics) -> Path:
+def _add_metrics(run_dir: Path, split: str, judgement: Judgement) -> Path:
     """Puts the metrics of one split beside those of the others."""
     path = run_dir / "metrics.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
-    write_json(path, (known if isinstance(known, dict) else {}) | {split: metrics.to_json()})
+    write_json(path, (known if isinstance(known, dict) else {}) | {split: judgement.to_json()})
     return path

@@ -45,7 +45,7 @@ def evaluate(
 
 
 def _show_report(out: Output, report: EvaluateReport) -> None:
-    metrics = report.metrics
+    metrics = report.judgement.metrics
     out.table(
         f"{report.run_dir} on the {report.split} split",
         ("class", "samples", "precision", "recall", "F1"),
@@ -67,6 +67,13 @@ def _show_report(out: Output, report: EvaluateReport) -> None:
         f"(chance {metrics.chance_balanced_accuracy:.3f})   "
         f"accuracy {metrics.accuracy:.4f} (chance {metrics.chance_accuracy:.3f})   "
         f"log-loss {metrics.log_loss:.4f}"
+    )
+    judgement = report.judgement
+    spans = {name: f"{x.low:.3f} to {x.high:.3f}" for name, x in judgement.intervals.items()}
+    out.note(
+        f"95% intervals: macro-F1 {spans['macro_f1']}, balanced accuracy "
+        f"{spans['balanced_accuracy']}, accuracy {spans['accuracy']}. First two guesses right "
+        f"{metrics.top2_accuracy:.1%}, calibration error {judgement.calibration.error:.3f}"
     )
     for note in report.notes:
         out.note(note)

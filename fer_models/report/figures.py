@@ -1,4 +1,4 @@
-"""The figures of a run as PNG: the confusion matrix and the learning curves.
+"""The figures of a run: confusion matrix, learning, ranking and calibration.
 
 Drawn with Matplotlib's objects, never its global state: figures can be made in any thread.
 """
@@ -6,25 +6,31 @@ Drawn with Matplotlib's objects, never its global state: figures can be made in 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fer_models.calibration import Calibration
 from fer_models.metrics import Metrics
+from fer_models.ranking import RankCurve
 from fer_models.run import HistoryRow
 
 INK, MUTED, LINE, ACCENT, SECOND = "#1c2430", "#667085", "#e4e7ec", "#3552c8", "#d9772b"
+CLASS_COLORS = (
+    ACCENT, SECOND, "#1f8a5b", "#c4383a", "#8a4fc9", "#0f95a8", "#b08a00", "#7a7f87",
+)  # fmt: skip
 _SHADES = LinearSegmentedColormap.from_list("ferkit", ["#ffffff", "#c9d3f7", ACCENT, "#1d2f7c"])
 _DPI = 160
 
 
-def draw_confusion(metrics: Metrics) -> bytes:
-    """The confusion matrix as PNG: in each cell the rate of its row, and the count below."""
+def draw_confusion(metrics: Metrics) -> Figure:
+    """The confusion matrix: in each cell the rate of its row, and the count below."""
     names = [c.class_name for c in metrics.classes]
     counts = np.array(metrics.confusion)
     rates = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -52,11 +58,11 @@ def draw_confusion(metrics: Metrics) -> bytes:
     axes.set_xlabel("predicted", color=MUTED)
     axes.set_ylabel("true", color=MUTED)
     title_axes(axes, f"Confusion matrix: macro-F1 {metrics.macro_f1:.3f}")
-    return to_png(figure)
+    return figure
 
 
-def draw_curves(history: Sequence[HistoryRow], best_epoch: int) -> bytes:
-    """Loss, accuracy and macro-F1 by epoch as PNG, the best epoch marked."""
+def draw_curves(history: Sequence[HistoryRow], best_epoch: int) -> Figure:
+    """Loss, accuracy and macro-F1 by epoch, the best epoch marked."""
     figure = new_figure(9.2, 3.8)
     panels = {
         "Loss": (("loss", "training", MUTED), ("validation_loss", "validation", ACCENT)),
@@ -84,15 +90,66 @@ def draw_curves(history: Sequence[HistoryRow], best_epoch: int) -> bytes:
             fontsize=8,
             color=MUTED,
         )
-        axes.grid(axis="y", color=LINE, linewidth=0.8)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.spines["bottom"].set_color(LINE)
-        axes.tick_params(colors=MUTED, labelsize=8, length=0)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        axes.set_xlabel("epoch", color=MUTED, fontsize=9)
+        _finish(axes, title, "epoch", "")
+    return figure
+
+
+def draw_ranking(curves: Mapping[str, RankCurve]) -> Figure:
+    """The ROC and the precision-recall curve of each class."""
+    figure = new_figure(9.2, 4.4)
+    roc, precision = figure.subplots(1, 2)
+    roc.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 3)))
+    for number, (name, curve) in enumerate(curves.items()):
+        color = CLASS_COLORS[number % len(CLASS_COLORS)]
+        label = name.replace("$", r"\$")  # a dollar sign in a class name is a dollar sign
+        rates, recall = np.append(0, curve.false_positive_rate), np.append(0, curve.recall)
+        roc.plot(rates, recall, color=color, label=f"{label} {curve.roc_auc:.2f}")
+        precision.plot(
+            curve.recall,
+            curve.precision,
+            color=color,
+            label=f"{label} {curve.average_precision:.2f}",
+        )
+    _finish(roc, "ROC, and the area under it", "false positive rate", "recall")
+    _finish(precision, "Precision-recall, and its average", "recall", "precision")
+    return figure
+
+
+def draw_calibration(calibration: Calibration) -> Figure:
+    """The reliability diagram, and below how many predictions claim how much."""
+    figure = new_figure(4.6, 4.8)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    above.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 3)))
+    bins = calibration.bins
+    confidence = [each.confidence for each in bins]
+    above.plot(confidence, [each.accuracy for each in bins], color=ACCENT, marker="o", markersize=4)
+    below.bar(
+        [each.low for each in bins],
+        [each.num_samples for each in bins],
+        width=[each.high - each.low for each in bins],
+        align="edge",
+        color=ACCENT,
+        edgecolor="white",
+    )
+    above.set_xlim(0, 1)
+    above.set_ylim(0, 1)
+    _finish(above, f"Reliability: calibration error {calibration.error:.3f}", "", "accuracy")
+    _finish(below, "", "confidence", "predictions")
+    return figure
+
+
+def _finish(axes: Any, title: str, x_label: str, y_label: str) -> None:
+    axes.grid(axis="y", color=LINE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(LINE)
+    axes.tick_params(colors=MUTED, labelsize=8, length=0)
+    axes.set_xlabel(x_label, color=MUTED, fontsize=9)
+    axes.set_ylabel(y_label, color=MUTED, fontsize=9)
+    if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=8, labelcolor=INK)
-        title_axes(axes, title)
-    return to_png(figure)
+    title_axes(axes, title)
 
 
 _CENTER: dict[str, Any] = {"ha": "center", "va": "center"}
@@ -114,4 +171,12 @@ def to_png(figure: Figure) -> bytes:
     """The figure as PNG."""
     file = io.BytesIO()
     figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def to_svg(figure: Figure) -> bytes:
+    """The figure as SVG with text as text; the same bytes each time."""
+    file = io.BytesIO()
+    with rc_context({"svg.hashsalt": "ferkit", "svg.fonttype": "none"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()

@@ -16,8 +16,10 @@ from fer_data.shards.index import ShardIndex
 from fer_data.shards.reader import Samples
 from fer_models.baselines.options import taken_fields
 from fer_models.bundle import Bundle
+from fer_models.intervals import Interval
+from fer_models.judgement import Judgement
 from fer_models.metrics import Metrics, guessed_macro_f1
-from fer_models.report.curves import learning_charts
+from fer_models.report.charts import calibration_chart, learning_charts, ranking_charts
 from fer_models.report.gallery import sure_and_right, sure_and_wrong
 from fer_models.run import SETTINGS_NAME, HistoryRow, RunRecord, ferkit_version
 
@@ -35,7 +37,7 @@ class ReportContent:
         index: of the shards that were judged on.
         shards_dir: their folder.
         split: that was judged.
-        metrics: how good it is.
+        judgement: how good it is.
         history: the epochs.
         samples: of the split.
         probabilities: float32 array of shape (num_samples, num_classes).
@@ -48,7 +50,7 @@ class ReportContent:
     index: ShardIndex
     shards_dir: Path
     split: str
-    metrics: Metrics
+    judgement: Judgement
     history: tuple[HistoryRow, ...]
     samples: Samples
     probabilities: NDArray[np.float32]
@@ -61,14 +63,19 @@ def render_report(content: ReportContent) -> str:
     environment.filters |= {"percent": _percent, "value": describe_value}
     text = resources.files("fer_models.report").joinpath("report.html.jinja").read_text("utf-8")
     names = content.index.class_names
+    judgement = content.judgement
+    metrics = judgement.metrics
     shown = (content.samples, content.probabilities, names)
     return environment.from_string(text).render(
         content=content,
-        metrics=content.metrics,
-        cards=_cards(content.metrics),
-        rates=_rates(content.metrics),
-        confusions=worst_confusions(content.metrics),
+        metrics=metrics,
+        judgement=judgement,
+        cards=_cards(metrics, judgement.intervals),
+        rates=_rates(metrics),
+        confusions=worst_confusions(metrics),
         charts=learning_charts(content.history, content.bundle.epoch),
+        ranking=ranking_charts(judgement.curves, names),
+        reliability=calibration_chart(judgement.calibration),
         right=sure_and_right(*shown),
         wrong=sure_and_wrong(*shown),
         balance=_balance(content.index),
@@ -79,32 +86,28 @@ def render_report(content: ReportContent) -> str:
     )
 
 
-def _cards(metrics: Metrics) -> list[dict[str, Any]]:
-    balanced = metrics.chance_balanced_accuracy
+def _cards(metrics: Metrics, intervals: Mapping[str, Interval]) -> list[dict[str, Any]]:
+    counts = np.array([each.support for each in metrics.classes])
+    chance = {
+        "macro_f1": guessed_macro_f1(counts),
+        "balanced_accuracy": metrics.chance_balanced_accuracy,
+        "accuracy": metrics.chance_accuracy,
+    }
+    titles = {"macro_f1": "macro-F1", "balanced_accuracy": "balanced accuracy"}
     return [
         {
-            "name": "macro-F1",
-            "value": metrics.macro_f1,
-            "chance": guessed_macro_f1(np.array([each.support for each in metrics.classes])),
-            "bar": True,
-        },
-        {
-            "name": "balanced accuracy",
-            "value": metrics.balanced_accuracy,
-            "chance": balanced,
-            "bar": True,
-        },
-        {
-            "name": "accuracy",
-            "value": metrics.accuracy,
-            "chance": metrics.chance_accuracy,
-            "bar": True,
-        },
+            "name": titles.get(name, name),
+            "value": getattr(metrics, name),
+            "interval": intervals[name],
+            "chance": chance[name],
+        }
+        for name in chance
+    ] + [
         {
             "name": "log-loss",
             "value": metrics.log_loss,
+            "interval": None,
             "chance": float(np.log(len(metrics.classes))),
-            "bar": False,
         },
     ]
 

@@ -13,7 +13,7 @@ from fer_data.errors import SettingsError, UnknownNameError
 from fer_models import session, train
 from fer_models.errors import MissingRunError, OtherSettingsError
 from fer_models.evaluate import evaluate
-from fer_models.report.curves import nice_ticks
+from fer_models.report.charts import nice_ticks
 from fer_models.settings import TrainSettings
 
 SHAPE = (8, 8, 1)
@@ -71,13 +71,20 @@ def test_evaluate_writes_all_it_promises(trained):
         "predictions.csv",
         "metrics.json",
         "report.html",
-        "figures/confusion.png",
-        "figures/curves.png",
+        *(
+            f"figures/{name}.{kind}"
+            for name in ("calibration", "confusion", "curves", "ranking")
+            for kind in ("png", "svg")
+        ),
     }
     for path in report.written:
         assert path.stat().st_size > 100
     for path in (run / "figures").iterdir():
-        assert path.read_bytes().startswith(b"\x89PNG")
+        start = {".png": b"\x89PNG", ".svg": b"<?xml"}[path.suffix]
+        assert path.read_bytes().startswith(start)
+    drawn = {path: path.read_bytes() for path in (run / "figures").glob("*.svg")}
+    evaluate(run)
+    assert {path: path.read_bytes() for path in drawn} == drawn
     metrics = json.loads((run / "metrics.json").read_text())
     assert set(metrics) == {"validation", "test"}
     with (run / "predictions.csv").open(newline="", encoding="utf-8") as file:
