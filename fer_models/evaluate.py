@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ from fer_data.shards.reader import Samples, read_split
 from fer_models.bundle import Bundle
 from fer_models.errors import OtherSettingsError
 from fer_models.files import write_json
+from fer_models.groups import Grouping, find_values, group_samples, read_attributes
 from fer_models.judgement import Judgement, find_twins, judge_predictions
 from fer_models.predict import OnProgress, Predictor
 from fer_models.report.figures import (
     draw_calibration,
     draw_confusion,
     draw_curves,
+    draw_groups,
     draw_ranking,
     to_png,
     to_svg,
@@ -41,6 +44,7 @@ class EvaluateReport:
         run_dir: its folder.
         split: that was judged.
         judgement: how good it is.
+        groupings: how good it is on groups of samples.
         notes: what a reader of the metrics should know, a sentence each.
         report_path: the HTML report.
         written: all files that were written.
@@ -49,6 +53,7 @@ class EvaluateReport:
     run_dir: Path
     split: str
     judgement: Judgement
+    groupings: tuple[Grouping, ...]
     notes: tuple[str, ...]
     report_path: Path
     written: tuple[Path, ...]
@@ -59,6 +64,7 @@ class EvaluateReport:
             "run_dir": str(self.run_dir),
             "split": self.split,
             "metrics": self.judgement.to_json(),
+            "groups": [grouping.to_json() for grouping in self.groupings],
             "notes": list(self.notes),
             "report_path": str(self.report_path),
             "written": [str(path) for path in self.written],
@@ -70,6 +76,9 @@ def evaluate(
     shards_dir: Path | None = None,
     split: str | None = None,
     on_progress: OnProgress | None = None,
+    *,
+    by: Sequence[str] = (),
+    attributes: Path | None = None,
 ) -> EvaluateReport:
     """Judges a run's bundle on a split, and writes metrics, predictions, figures and the report.
 
@@ -78,12 +87,15 @@ def evaluate(
         shards_dir: folder of shards; None for those the run was trained on.
         split: None for test where there is one, else validation.
         on_progress: told how many samples are done.
+        by: what the samples are grouped by, as `fer_models.groups.find_values` knows it.
+        attributes: table of more to group by, as `fer_models.groups.read_attributes` reads it.
 
     Raises:
         MissingRunError: there is no run at this place.
         MissingBundleError: the run has not finished an epoch.
         MissingShardsError: there are no shards.
-        UnknownNameError: the shards have no such split.
+        UnknownNameError: the shards have no such split, or there is nothing of a name to group by.
+        SettingsError: `attributes` is no table of these samples.
         OtherSettingsError: the shards are not of the kind the network was trained for.
     """
     record = read_record(run_dir)
@@ -94,10 +106,16 @@ def evaluate(
     _check_fits(shards_dir, index, predictor.bundle)
     notes = [split_note, *_warn(index, shards_dir, predictor.bundle, split)]
     samples = read_split(shards_dir, index, split)
+    table = read_attributes(attributes, samples.keys) if attributes is not None else {}
+    values = find_values(by, samples, table)
     probabilities = predictor.predict(samples.images, on_progress)
     twins = find_twins(shards_dir, index, split, samples)
     judgement = judge_predictions(samples.labels, probabilities, index.class_names, twins)
     notes += _say_twins(judgement)
+    groupings = tuple(
+        group_samples(name, column, samples.labels, probabilities, index.class_names)
+        for name, column in values.items()
+    )
     history = read_history(run_dir)
     content = ReportContent(
         run_dir=run_dir,
@@ -107,6 +125,7 @@ def evaluate(
         shards_dir=shards_dir,
         split=split,
         judgement=judgement,
+        groupings=groupings,
         history=history,
         samples=samples,
         probabilities=probabilities,
@@ -124,16 +143,19 @@ def evaluate(
         figures["ranking"] = draw_ranking(judgement.curves)
     if history:
         figures["curves"] = draw_curves(history, predictor.bundle.epoch)
+    if groupings:
+        figures["groups"] = draw_groups(groupings, judgement.metrics.accuracy)
     for name, figure in figures.items():
         files[run_dir / "figures" / f"{name}.png"] = to_png(figure)
         files[run_dir / "figures" / f"{name}.svg"] = to_svg(figure)
     for path, data in files.items():
         write_file(path, data)
-    metrics_path = _add_metrics(run_dir, split, judgement)
+    metrics_path = _add_metrics(run_dir, split, judgement, groupings)
     return EvaluateReport(
         run_dir=run_dir,
         split=split,
         judgement=judgement,
+        groupings=groupings,
         notes=tuple(notes),
         report_path=run_dir / "report.html",
         written=(*files, metrics_path),
@@ -207,12 +229,15 @@ def _predictions_csv(
     return text.getvalue()
 
 
-def _add_metrics(run_dir: Path, split: str, judgement: Judgement) -> Path:
+def _add_metrics(
+    run_dir: Path, split: str, judgement: Judgement, groupings: Sequence[Grouping]
+) -> Path:
     """Puts the metrics of one split beside those of the others."""
     path = run_dir / "metrics.json"
+    found = judgement.to_json() | {"groups": [grouping.to_json() for grouping in groupings]}
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
-    write_json(path, (known if isinstance(known, dict) else {}) | {split: judgement.to_json()})
+    write_json(path, (known if isinstance(known, dict) else {}) | {split: found})
     return path

@@ -18,9 +18,25 @@ if TYPE_CHECKING:
 @click.argument("run_dir", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @click.argument("shards_dir", metavar="[SHARDS]", required=False, type=click.Path(path_type=Path))
 @click.option("--split", help="Split to judge on.  [default: test, else validation]")
+@click.option(
+    "--by",
+    help="Judge groups too, with commas: source, brightness and other scores of the pixels, or "
+    "columns of --attributes.",
+)
+@click.option(
+    "--attributes",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="CSV or Parquet table, with a column `key`, of more to group by.",
+)
 @json_option
 def evaluate(
-    run_dir: Path | None, shards_dir: Path | None, split: str | None, as_json: bool
+    run_dir: Path | None,
+    shards_dir: Path | None,
+    split: str | None,
+    by: str | None,
+    attributes: Path | None,
+    as_json: bool,
 ) -> None:
     """Judge the run RUN (default: the newest of ./runs) on SHARDS (default: its own).
 
@@ -30,7 +46,10 @@ def evaluate(
     Example:
       fermodel evaluate
       fermodel evaluate runs/cnn4-001 --split validation
+      fermodel evaluate --by brightness,sharpness,source
     """
+    if attributes is not None and not by:
+        raise click.UsageError("--attributes holds more to group by: name its columns in --by")
     from fer_models.run import newest_run
     from fermodel.quiet import load_keras_for
 
@@ -39,8 +58,11 @@ def evaluate(
     from fer_models.evaluate import evaluate as evaluate_run
 
     out = Output(as_json=as_json)
+    wanted = tuple(name.strip() for name in (by or "").split(",") if name.strip())
     with out.progress("Judging", "samples") as progress:
-        report = evaluate_run(run_dir, shards_dir, split, progress)
+        report = evaluate_run(
+            run_dir, shards_dir, split, progress, by=wanted, attributes=attributes
+        )
     _show_report(out, report)
 
 
@@ -75,6 +97,22 @@ def _show_report(out: Output, report: EvaluateReport) -> None:
         f"{spans['balanced_accuracy']}, accuracy {spans['accuracy']}. First two guesses right "
         f"{metrics.top2_accuracy:.1%}, calibration error {judgement.calibration.error:.3f}"
     )
+    for grouping in report.groupings:
+        out.table(
+            f"By {grouping.by}",
+            (grouping.by, "samples", "accuracy", "95%", "balanced", "macro-F1"),
+            [
+                (
+                    f"{group.name} (few)" if group.is_small else group.name,
+                    group.num_samples,
+                    f"{group.accuracy.value:.3f}",
+                    f"{group.accuracy.low:.3f} to {group.accuracy.high:.3f}",
+                    f"{group.balanced_accuracy:.3f}",
+                    f"{group.macro_f1:.3f}",
+                )
+                for group in grouping.groups
+            ],
+        )
     for note in report.notes:
         out.note(note)
     out.note(f"Wrote {report.report_path} and {len(report.written) - 1} files beside it")

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fer_models.calibration import Calibration
+from fer_models.groups import Grouping
 from fer_models.metrics import Metrics
 from fer_models.ranking import RankCurve
 from fer_models.run import HistoryRow
@@ -136,6 +137,31 @@ def draw_calibration(calibration: Calibration) -> Figure:
     above.set_ylim(0, 1)
     _finish(above, f"Reliability: calibration error {calibration.error:.3f}", "", "accuracy")
     _finish(below, "", "confidence", "predictions")
+    return figure
+
+
+def draw_groups(groupings: Sequence[Grouping], accuracy: float) -> Figure:
+    """The accuracy of each group with its 95% interval, a panel for each thing grouped by."""
+    sizes = [len(grouping.groups) for grouping in groupings]
+    figure = new_figure(7.2, 0.7 * len(sizes) + 0.3 * sum(sizes))
+    panels = figure.subplots(len(sizes), 1, sharex=True, squeeze=False, height_ratios=sizes)
+    for axes, grouping in zip(panels[:, 0], groupings, strict=True):
+        places = range(len(grouping.groups))
+        found = [group.accuracy for group in grouping.groups]
+        values = [each.value for each in found]
+        reach = [[e.value - e.low for e in found], [e.high - e.value for e in found]]
+        axes.errorbar(values, places, xerr=reach, fmt="o", color=ACCENT, markersize=5)
+        axes.axvline(accuracy, color=MUTED, linewidth=1, linestyle=(0, (2, 3)))
+        names = [f"{group.name}  ({group.num_samples:,})" for group in grouping.groups]
+        axes.set_yticks(places, names)
+        for tick in axes.get_yticklabels():
+            tick.set_parse_math(False)
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_xlim(0, 1)
+        _finish(axes, "", "", "")
+        title = axes.set_title(grouping.by, loc="left", color=INK, fontsize=10, fontweight="bold")
+        title.set_parse_math(False)
+    panels[-1, 0].set_xlabel("accuracy", color=MUTED, fontsize=9)
     return figure
 
 

@@ -16,6 +16,7 @@ from fer_data.shards.index import ShardIndex
 from fer_data.shards.reader import Samples
 from fer_models.baselines.options import taken_fields
 from fer_models.bundle import Bundle
+from fer_models.groups import Grouping
 from fer_models.intervals import Interval
 from fer_models.judgement import Judgement
 from fer_models.metrics import Metrics, guessed_macro_f1
@@ -38,6 +39,7 @@ class ReportContent:
         shards_dir: their folder.
         split: that was judged.
         judgement: how good it is.
+        groupings: how good it is on groups of samples.
         history: the epochs.
         samples: of the split.
         probabilities: float32 array of shape (num_samples, num_classes).
@@ -51,6 +53,7 @@ class ReportContent:
     shards_dir: Path
     split: str
     judgement: Judgement
+    groupings: tuple[Grouping, ...]
     history: tuple[HistoryRow, ...]
     samples: Samples
     probabilities: NDArray[np.float32]

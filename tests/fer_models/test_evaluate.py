@@ -95,6 +95,23 @@ def test_evaluate_writes_all_it_promises(trained):
     assert set(rows[0]) == {"key", "true", "predicted", *(f"p_{name}" for name in NAMES)}
 
 
+def test_groups_are_judged_and_shown(trained, tmp_path):
+    report = evaluate(trained / "run", by=["brightness", "source"])
+    assert [grouping.by for grouping in report.groupings] == ["brightness", "source"]
+    assert (trained / "run" / "figures" / "groups.png") in report.written
+    assert "On which samples" in report.report_path.read_text(encoding="utf-8")
+    told = json.loads((trained / "run" / "metrics.json").read_text())["test"]["groups"]
+    for grouping in told:
+        assert sum(group["num_samples"] for group in grouping["groups"]) == 45
+    key = (trained / "run" / "predictions.csv").read_text().splitlines()[1].split(",")[0]
+    table = tmp_path / "people.csv"
+    table.write_text(f"key,$who$ & <b>\n{key},me\n", encoding="utf-8")
+    report = evaluate(trained / "run", by=["$who$ & <b>"], attributes=table)
+    groups = report.groupings[0].groups
+    assert [(group.name, group.num_samples) for group in groups] == [("me", 1), ("unknown", 44)]
+    assert "$who$ &amp; &lt;b&gt;" in report.report_path.read_text(encoding="utf-8")
+
+
 def test_the_page_escapes_names_and_fetches_nothing(trained):
     page = Page(evaluate(trained / "run").report_path.read_text(encoding="utf-8"))
     assert "script" not in page.tags
