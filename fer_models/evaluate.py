@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex, read_index
 from fer_data.shards.reader import Samples, read_split
 from fer_models.bundle import Bundle
+from fer_models.corruptions import CORRUPTIONS, Damage, measure_damages
 from fer_models.errors import OtherSettingsError
 from fer_models.files import write_json
 from fer_models.groups import Grouping, find_values, group_samples, read_attributes
@@ -27,6 +28,7 @@ from fer_models.report.figures import (
     draw_calibration,
     draw_confusion,
     draw_curves,
+    draw_damages,
     draw_groups,
     draw_ranking,
     to_png,
@@ -45,6 +47,7 @@ class EvaluateReport:
         split: that was judged.
         judgement: how good it is.
         groupings: how good it is on groups of samples.
+        damages: how good it is on pictures that got worse; empty where not asked for.
         notes: what a reader of the metrics should know, a sentence each.
         report_path: the HTML report.
         written: all files that were written.
@@ -54,6 +57,7 @@ class EvaluateReport:
     split: str
     judgement: Judgement
     groupings: tuple[Grouping, ...]
+    damages: tuple[Damage, ...]
     notes: tuple[str, ...]
     report_path: Path
     written: tuple[Path, ...]
@@ -65,6 +69,7 @@ class EvaluateReport:
             "split": self.split,
             "metrics": self.judgement.to_json(),
             "groups": [grouping.to_json() for grouping in self.groupings],
+            "corruptions": [damage.to_json() for damage in self.damages],
             "notes": list(self.notes),
             "report_path": str(self.report_path),
             "written": [str(path) for path in self.written],
@@ -79,6 +84,7 @@ def evaluate(
     *,
     by: Sequence[str] = (),
     attributes: Path | None = None,
+    corruptions: bool = False,
 ) -> EvaluateReport:
     """Judges a run's bundle on a split, and writes metrics, predictions, figures and the report.
 
@@ -88,6 +94,7 @@ def evaluate(
         split: None for test where there is one, else validation.
         on_progress: told how many samples are done.
         by: what the samples are grouped by, as `fer_models.groups.find_values` knows it.
+        corruptions: judge on pictures that got worse too: about fifty times the predictions.
         attributes: table of more to group by, as `fer_models.groups.read_attributes` reads it.
 
     Raises:
@@ -108,7 +115,8 @@ def evaluate(
     samples = read_split(shards_dir, index, split)
     table = read_attributes(attributes, samples.keys) if attributes is not None else {}
     values = find_values(by, samples, table)
-    probabilities = predictor.predict(samples.images, on_progress)
+    predict = _predict_with(predictor, on_progress, len(samples), corruptions=corruptions)
+    probabilities = predict(samples.images)
     twins = find_twins(shards_dir, index, split, samples)
     judgement = judge_predictions(samples.labels, probabilities, index.class_names, twins)
     notes += _say_twins(judgement)
@@ -116,6 +124,10 @@ def evaluate(
         group_samples(name, column, samples.labels, probabilities, index.class_names)
         for name, column in values.items()
     )
+    damages: tuple[Damage, ...] = ()
+    if corruptions:
+        shown = (samples.images, samples.labels, index.class_names)
+        damages = tuple(measure_damages(predict, *shown))
     history = read_history(run_dir)
     content = ReportContent(
         run_dir=run_dir,
@@ -126,6 +138,7 @@ def evaluate(
         split=split,
         judgement=judgement,
         groupings=groupings,
+        damages=damages,
         history=history,
         samples=samples,
         probabilities=probabilities,
@@ -143,6 +156,8 @@ def evaluate(
         figures["ranking"] = draw_ranking(judgement.curves)
     if history:
         figures["curves"] = draw_curves(history, predictor.bundle.epoch)
+    if damages:
+        figures["corruptions"] = draw_damages(damages, judgement.metrics)
     if groupings:
         figures["groups"] = draw_groups(groupings, judgement.metrics.accuracy)
     for name, figure in figures.items():
@@ -150,16 +165,42 @@ def evaluate(
         files[run_dir / "figures" / f"{name}.svg"] = to_svg(figure)
     for path, data in files.items():
         write_file(path, data)
-    metrics_path = _add_metrics(run_dir, split, judgement, groupings)
+    found = judgement.to_json() | {
+        "groups": [grouping.to_json() for grouping in groupings],
+        "corruptions": [damage.to_json() for damage in damages],
+    }
+    metrics_path = _add_metrics(run_dir, split, found)
     return EvaluateReport(
         run_dir=run_dir,
         split=split,
         judgement=judgement,
         groupings=groupings,
+        damages=damages,
         notes=tuple(notes),
         report_path=run_dir / "report.html",
         written=(*files, metrics_path),
     )
+
+
+def _predict_with(
+    predictor: Predictor, on_progress: OnProgress | None, num_samples: int, *, corruptions: bool
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """Predictions that tell of their progress through all that will be asked for."""
+    if on_progress is None:
+        return predictor.predict
+    rounds = 1 + sum(len(each.strengths) for each in CORRUPTIONS) * corruptions
+    done = 0
+
+    def tell(part: int, _: int) -> None:
+        on_progress(done + part, num_samples * rounds)
+
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        nonlocal done
+        probabilities = predictor.predict(images, tell)
+        done += len(images)
+        return probabilities
+
+    return predict
 
 
 def _choose_split(index: ShardIndex, split: str | None, bundle: Bundle) -> tuple[str, str]:
@@ -229,12 +270,9 @@ def _predictions_csv(
     return text.getvalue()
 
 
-def _add_metrics(
-    run_dir: Path, split: str, judgement: Judgement, groupings: Sequence[Grouping]
-) -> Path:
+def _add_metrics(run_dir: Path, split: str, found: dict[str, Any]) -> Path:
     """Puts the metrics of one split beside those of the others."""
     path = run_dir / "metrics.json"
-    found = judgement.to_json() | {"groups": [grouping.to_json() for grouping in groupings]}
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

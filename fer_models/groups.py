@@ -223,7 +223,7 @@ def _by_number(values: NDArray[np.float64]) -> list[tuple[str, NDArray[np.bool_]
     known = np.isfinite(values)
     different = np.unique(values[known])
     if len(different) <= _NUM_BINS:
-        parts = [(f"{value:.4g}", values == value) for value in different]
+        parts = [(_short(value), values == value) for value in different]
     else:
         shares = np.arange(1, _NUM_BINS) / _NUM_BINS
         # ends are values that occur, so that equal values stay together
@@ -232,11 +232,15 @@ def _by_number(values: NDArray[np.float64]) -> list[tuple[str, NDArray[np.bool_]
         parts = []
         for number in np.unique(bins[known]):
             members = known & (bins == number)
-            low, high = f"{values[members].min():.4g}", f"{values[members].max():.4g}"
+            low, high = _short(values[members].min()), _short(values[members].max())
             parts.append((low if low == high else f"{low} to {high}", members))
     if not known.all():
         parts.append((_UNKNOWN, ~known))
     return parts
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _by_word(values: NDArray[np.str_]) -> list[tuple[str, NDArray[np.bool_]]]:

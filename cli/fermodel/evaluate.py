@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="CSV or Parquet table, with a column `key`, of more to group by.",
 )
+@click.option(
+    "--corruptions",
+    is_flag=True,
+    help="Judge on pictures turned, dark, blurred, covered too; takes fifty times as long.",
+)
 @json_option
 def evaluate(
     run_dir: Path | None,
@@ -36,6 +41,7 @@ def evaluate(
     split: str | None,
     by: str | None,
     attributes: Path | None,
+    corruptions: bool,
     as_json: bool,
 ) -> None:
     """Judge the run RUN (default: the newest of ./runs) on SHARDS (default: its own).
@@ -61,7 +67,13 @@ def evaluate(
     wanted = tuple(name.strip() for name in (by or "").split(",") if name.strip())
     with out.progress("Judging", "samples") as progress:
         report = evaluate_run(
-            run_dir, shards_dir, split, progress, by=wanted, attributes=attributes
+            run_dir,
+            shards_dir,
+            split,
+            progress,
+            by=wanted,
+            attributes=attributes,
+            corruptions=corruptions,
         )
     _show_report(out, report)
 
@@ -111,6 +123,19 @@ def _show_report(out: Output, report: EvaluateReport) -> None:
                     f"{group.macro_f1:.3f}",
                 )
                 for group in grouping.groups
+            ],
+        )
+    if report.damages:
+        out.table(
+            "Accuracy on worse pictures",
+            ("corruption", "strengths", "accuracy"),
+            [
+                (
+                    f"{damage.name}, {damage.unit}",
+                    " ".join(f"{strength:g}" for strength in damage.strengths),
+                    " ".join(f"{accuracy:.2f}" for accuracy in damage.accuracy),
+                )
+                for damage in report.damages
             ],
         )
     for note in report.notes:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_models.calibration import Calibration
+from fer_models.corruptions import Damage
+from fer_models.metrics import Metrics
 from fer_models.ranking import RankCurve
 from fer_models.run import HistoryRow
 
@@ -121,6 +123,26 @@ def calibration_chart(calibration: Calibration) -> Chart:
     )
 
 
+def damage_charts(damages: Sequence[Damage], as_is: Metrics) -> list[Chart]:
+    """Accuracy and macro-F1 as pictures get worse, a chart a corruption."""
+    charts = []
+    for damage in damages:
+        accuracy = list(enumerate((as_is.accuracy, *damage.accuracy)))
+        macro_f1 = list(enumerate((as_is.macro_f1, *damage.macro_f1)))
+        names = ("as is", *(f"{strength:g}" for strength in damage.strengths))
+        charts.append(
+            _chart(
+                damage.name,
+                damage.unit,
+                [("accuracy", "validation", accuracy), ("macro-F1", "second", macro_f1)],
+                x_ticks=[(float(place), name) for place, name in enumerate(names)],
+                y_ticks=_TENTHS,
+                x_range=(0.0, len(names) - 1.0),
+            )
+        )
+    return charts
+
+
 def _by_epoch(
     title: str,
     lines: tuple[tuple[str, str, str], ...],
@@ -139,7 +161,7 @@ def _by_epoch(
         title,
         "by epoch",
         series,
-        x_ticks=[float(epoch) for epoch in range(1, last_epoch + 1, step)],
+        x_ticks=[(float(epoch), str(epoch)) for epoch in range(1, last_epoch + 1, step)],
         y_ticks=nice_ticks(min(values) if bottom is None else bottom, max(values)),
         x_range=(1.0, last_epoch) if last_epoch > 1 else (0.5, 1.5),
         mark=best_epoch,
@@ -152,8 +174,9 @@ def _of_shares(
     series: Sequence[_Series],
     dots: Sequence[tuple[float, float, float]] = (),
 ) -> Chart:
+    x_ticks = [(tick, f"{tick:g}") for tick in _TENTHS]
     return _chart(
-        title, about, series, x_ticks=_TENTHS, y_ticks=_TENTHS, x_range=(0.0, 1.0), dots=dots
+        title, about, series, x_ticks=x_ticks, y_ticks=_TENTHS, x_range=(0.0, 1.0), dots=dots
     )
 
 
@@ -162,7 +185,7 @@ def _chart(
     about: str,
     series: Sequence[_Series],
     *,
-    x_ticks: Sequence[float],
+    x_ticks: Sequence[tuple[float, str]],
     y_ticks: Sequence[float],
     x_range: tuple[float, float],
     mark: float | None = None,
@@ -190,7 +213,7 @@ def _chart(
             if points
         ),
         y_ticks=tuple((y_place(tick), f"{tick:g}") for tick in y_ticks),
-        x_ticks=tuple((x_place(tick), f"{tick:g}") for tick in x_ticks),
+        x_ticks=tuple((x_place(tick), text) for tick, text in x_ticks),
         mark_x=None if mark is None else x_place(mark),
         dots=tuple((x_place(x), y_place(y), round(radius, 1)) for x, y, radius in dots),
     )

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fer_models.calibration import Calibration
+from fer_models.corruptions import Damage
 from fer_models.groups import Grouping
 from fer_models.metrics import Metrics
 from fer_models.ranking import RankCurve
@@ -137,6 +138,29 @@ def draw_calibration(calibration: Calibration) -> Figure:
     above.set_ylim(0, 1)
     _finish(above, f"Reliability: calibration error {calibration.error:.3f}", "", "accuracy")
     _finish(below, "", "confidence", "predictions")
+    return figure
+
+
+def draw_damages(damages: Sequence[Damage], as_is: Metrics) -> Figure:
+    """Accuracy and macro-F1 as pictures get worse, a panel a corruption."""
+    num_columns = 5
+    num_rows = -(-len(damages) // num_columns)
+    figure = new_figure(2.4 * num_columns, 2.2 * num_rows)
+    panels = figure.subplots(num_rows, num_columns, sharey=True, squeeze=False).ravel()
+    for axes in panels[len(damages) :]:
+        axes.set_axis_off()
+    for axes, damage in zip(panels, damages, strict=False):
+        places = range(len(damage.strengths) + 1)
+        for values, first, color, label in (
+            (damage.accuracy, as_is.accuracy, ACCENT, "accuracy"),
+            (damage.macro_f1, as_is.macro_f1, SECOND, "macro-F1"),
+        ):
+            axes.plot(places, (first, *values), color=color, marker="o", markersize=3, label=label)
+        axes.set_xticks(places, ("as is", *(f"{strength:g}" for strength in damage.strengths)))
+        axes.set_ylim(0, 1)
+        _finish(axes, damage.name, damage.unit, "")
+        if axes is not panels[0]:
+            axes.get_legend().remove()
     return figure
 
 

@@ -16,11 +16,17 @@ from fer_data.shards.index import ShardIndex
 from fer_data.shards.reader import Samples
 from fer_models.baselines.options import taken_fields
 from fer_models.bundle import Bundle
+from fer_models.corruptions import Damage
 from fer_models.groups import Grouping
 from fer_models.intervals import Interval
 from fer_models.judgement import Judgement
 from fer_models.metrics import Metrics, guessed_macro_f1
-from fer_models.report.charts import calibration_chart, learning_charts, ranking_charts
+from fer_models.report.charts import (
+    calibration_chart,
+    damage_charts,
+    learning_charts,
+    ranking_charts,
+)
 from fer_models.report.gallery import sure_and_right, sure_and_wrong
 from fer_models.run import SETTINGS_NAME, HistoryRow, RunRecord, ferkit_version
 
@@ -40,6 +46,7 @@ class ReportContent:
         split: that was judged.
         judgement: how good it is.
         groupings: how good it is on groups of samples.
+        damages: how good it is on pictures that got worse.
         history: the epochs.
         samples: of the split.
         probabilities: float32 array of shape (num_samples, num_classes).
@@ -54,6 +61,7 @@ class ReportContent:
     split: str
     judgement: Judgement
     groupings: tuple[Grouping, ...]
+    damages: tuple[Damage, ...]
     history: tuple[HistoryRow, ...]
     samples: Samples
     probabilities: NDArray[np.float32]
@@ -79,6 +87,7 @@ def render_report(content: ReportContent) -> str:
         charts=learning_charts(content.history, content.bundle.epoch),
         ranking=ranking_charts(judgement.curves, names),
         reliability=calibration_chart(judgement.calibration),
+        damages=damage_charts(content.damages, metrics),
         right=sure_and_right(*shown),
         wrong=sure_and_wrong(*shown),
         balance=_balance(content.index),

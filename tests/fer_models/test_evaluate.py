@@ -112,6 +112,19 @@ def test_groups_are_judged_and_shown(trained, tmp_path):
     assert "$who$ &amp; &lt;b&gt;" in report.report_path.read_text(encoding="utf-8")
 
 
+def test_worse_pictures_are_judged_and_shown(trained):
+    done = []
+    report = evaluate(
+        trained / "run", on_progress=lambda *counts: done.append(counts), corruptions=True
+    )
+    strengths = sum(len(damage.strengths) for damage in report.damages)
+    assert done[-1] == (45 * (1 + strengths), 45 * (1 + strengths))
+    assert (trained / "run" / "figures" / "corruptions.png") in report.written
+    assert "On worse pictures" in report.report_path.read_text(encoding="utf-8")
+    told = json.loads((trained / "run" / "metrics.json").read_text())["test"]["corruptions"]
+    assert [each["name"] for each in told] == [damage.name for damage in report.damages]
+
+
 def test_the_page_escapes_names_and_fetches_nothing(trained):
     page = Page(evaluate(trained / "run").report_path.read_text(encoding="utf-8"))
     assert "script" not in page.tags
