@@ -223,8 +223,16 @@ def show_difference(found: Interval | None) -> str:
     return text if found.excludes_zero else f"{text}, may be chance"
 
 
-def write_comparison(out_dir: Path, comparison: Comparison) -> tuple[Path, ...]:
-    """Writes the table as JSON, CSV and Markdown, the figure and the page; returns their paths."""
+def write_comparison(
+    out_dir: Path, comparison: Comparison, *, latex: bool = False
+) -> tuple[Path, ...]:
+    """Writes the table as JSON, CSV and Markdown, the figure and the page; returns their paths.
+
+    Args:
+        out_dir: where to.
+        comparison: that is written.
+        latex: write the table as LaTeX too.
+    """
     from fer_models.report.comparison import draw_comparison, render_comparison
 
     figure = draw_comparison(comparison)
@@ -233,4 +241,10 @@ def write_comparison(out_dir: Path, comparison: Comparison) -> tuple[Path, ...]:
     write_text(out_dir / "comparison.md", comparison_markdown(comparison))
     write_file(out_dir / "comparison.png", figure)
     write_text(out_dir / "comparison.html", render_comparison(comparison))
-    return tuple(out_dir / f"comparison.{end}" for end in ("html", "png", "md", "csv", "json"))
+    ends = ["html", "png", "md", "csv", "json"]
+    if latex:
+        from fer_models.report.latex import comparison_latex
+
+        write_text(out_dir / "comparison.tex", comparison_latex(comparison))
+        ends.append("tex")
+    return tuple(out_dir / f"comparison.{end}" for end in ends)

@@ -34,6 +34,7 @@ from fer_models.report.figures import (
     to_png,
     to_svg,
 )
+from fer_models.report.latex import classes_latex
 from fer_models.report.page import ReportContent, render_report
 from fer_models.run import fingerprint_index, read_history, read_record
 
@@ -85,6 +86,7 @@ def evaluate(
     by: Sequence[str] = (),
     attributes: Path | None = None,
     corruptions: bool = False,
+    latex: bool = False,
 ) -> EvaluateReport:
     """Judges a run's bundle on a split, and writes metrics, predictions, figures and the report.
 
@@ -95,6 +97,7 @@ def evaluate(
         on_progress: told how many samples are done.
         by: what the samples are grouped by, as `fer_models.groups.find_values` knows it.
         corruptions: judge on pictures that got worse too: about fifty times the predictions.
+        latex: write the table of the classes as LaTeX too.
         attributes: table of more to group by, as `fer_models.groups.read_attributes` reads it.
 
     Raises:
@@ -148,6 +151,9 @@ def evaluate(
         run_dir / "predictions.csv": _predictions_csv(samples, probabilities, index).encode(),
         run_dir / "report.html": render_report(content).encode(),
     }
+    if latex:
+        caption = f"{predictor.bundle.model} on {index.name}, {split} split"
+        files[run_dir / "classes.tex"] = classes_latex(judgement.metrics, caption).encode()
     figures = {
         "confusion": draw_confusion(judgement.metrics),
         "calibration": draw_calibration(judgement.calibration),

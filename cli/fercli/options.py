@@ -19,6 +19,9 @@ dataset_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
 )
+latex_option = click.option(
+    "--latex", is_flag=True, help="Write the table as LaTeX too, with the rules of booktabs."
+)
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Show what would be done, and write nothing."
 )

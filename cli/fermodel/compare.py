@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fercli.options import json_option
+from fercli.options import json_option, latex_option
 from fercli.output import Output
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def _read_weights(
     show_default=True,
     help="Folder of runs and results; what is finished there is taken up.",
 )
+@latex_option
 @json_option
 def compare(
     places: tuple[Path, ...],
@@ -66,6 +67,7 @@ def compare(
     weights: tuple[tuple[str, str], ...],
     split: str,
     out_dir: Path,
+    latex: bool,
     as_json: bool,
 ) -> None:
     """Train --models on SHARDS (default: ./shards) and compare them; or compare finished RUNs.
@@ -97,7 +99,7 @@ def compare(
             "weights": weights,
         }
         comparison = _compare_models(places, asked, out_dir)
-    _show(out, comparison, write_comparison(out_dir, comparison))
+    _show(out, comparison, write_comparison(out_dir, comparison, latex=latex))
 
 
 def _compare_runs(places: tuple[Path, ...], split: str) -> Comparison:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fercli.options import json_option
+from fercli.options import json_option, latex_option
 from fercli.output import Output
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Judge on pictures turned, dark, blurred, covered too; takes fifty times as long.",
 )
+@latex_option
 @json_option
 def evaluate(
     run_dir: Path | None,
@@ -42,6 +43,7 @@ def evaluate(
     by: str | None,
     attributes: Path | None,
     corruptions: bool,
+    latex: bool,
     as_json: bool,
 ) -> None:
     """Judge the run RUN (default: the newest of ./runs) on SHARDS (default: its own).
@@ -74,6 +76,7 @@ def evaluate(
             by=wanted,
             attributes=attributes,
             corruptions=corruptions,
+            latex=latex,
         )
     _show_report(out, report)
 

@@ -84,8 +84,9 @@ def test_figures_are_the_mean_of_the_seeds_recomputed_from_the_runs(shards_dir, 
 
 def test_all_forms_of_the_table_say_the_same(compared):
     out_dir, comparison = compared
-    written = write_comparison(out_dir, comparison)
-    assert [path.suffix for path in written] == [".html", ".png", ".md", ".csv", ".json"]
+    written = write_comparison(out_dir, comparison, latex=True)
+    assert [path.suffix for path in written] == [".html", ".png", ".md", ".csv", ".json", ".tex"]
+    latex = (out_dir / "comparison.tex").read_text()
     told = json.loads((out_dir / "comparison.json").read_text())
     rows = list(csv.DictReader((out_dir / "comparison.csv").read_text().splitlines()))
     markdown = (out_dir / "comparison.md").read_text()
@@ -97,6 +98,7 @@ def test_all_forms_of_the_table_say_the_same(compared):
             assert as_json["figures"][metric]["value"] == value
             assert float(as_csv[metric]) == pytest.approx(value, abs=1e-6)
             assert f"{value:.3f}" in markdown
+            assert f"{value:.3f} [" in latex
             assert f"{value:.3f}" in page
     assert (out_dir / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert "<i>tiny" not in page

@@ -112,6 +112,18 @@ def test_groups_are_judged_and_shown(trained, tmp_path):
     assert "$who$ &amp; &lt;b&gt;" in report.report_path.read_text(encoding="utf-8")
 
 
+def test_the_table_of_classes_is_latex_that_names_cannot_break(trained):
+    report = evaluate(trained / "run", latex=True)
+    path = trained / "run" / "classes.tex"
+    assert path in report.written
+    text = path.read_text(encoding="utf-8")
+    assert r"Ärger \& Wut & " in text
+    assert r'"happy" \$x\$ & ' in text
+    assert text.count(r"\\") == 2 + len(NAMES)
+    assert len({line.count(" & ") for line in text.splitlines() if line.endswith(r"\\")}) == 1
+    assert f"{report.judgement.metrics.macro_f1:.3f}" in text
+
+
 def test_worse_pictures_are_judged_and_shown(trained):
     done = []
     report = evaluate(
