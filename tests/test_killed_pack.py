@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,22 @@ SMALL = PackSettings(shard_samples=10)
 KILLS = 5  # a case
 #: What stands in the folder before; None: nothing.
 OLDER = {"nothing": None, "another pack": PackSettings(shard_samples=32, seed=3)}
+#: ferdata, that gets a Ctrl-C as its 20th shard takes its place.
+INTERRUPTED = (
+    "-c",
+    """
+import os, runpy, signal, sys
+left = 20
+def hook(event, arguments):
+    global left
+    if event == "os.rename" and str(arguments[1]).endswith(".npz"):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.addaudithook(hook)
+runpy.run_module("ferdata", run_name="__main__", alter_sys=True)
+""",
+)
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +79,13 @@ def stamps(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def start(
-    dataset_dir: Path, out: Path, settings: PackSettings, **options: Any
+    dataset_dir: Path,
+    out: Path,
+    settings: PackSettings,
+    program: Sequence[str] = ("-m", "ferdata"),
+    **options: Any,
 ) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "ferdata", "pack", "--dataset", str(dataset_dir)]
+    command = [sys.executable, *program, "pack", "--dataset", str(dataset_dir)]
     command += ["--out", str(out), "--format", settings.format]
     command += ["--shard-samples", str(settings.shard_samples), "--workers", "1"]
     return subprocess.Popen(
@@ -251,10 +271,7 @@ def test_whole_shards_without_their_index_are_packed_right(
 def test_ctrl_c_ends_with_one_line_and_the_work_goes_on(dataset_dir: Path, tmp_path: Path) -> None:
     pack(Dataset.open(dataset_dir), tmp_path / "whole", PackSettings(shard_samples=2), workers=1)
     out = tmp_path / "out"
-    run = start(dataset_dir, out, PackSettings(shard_samples=2))
-    while run.poll() is None and len(list(out.glob("*.npz"))) < 20:
-        time.sleep(0.001)
-    run.send_signal(signal.SIGINT)
+    run = start(dataset_dir, out, PackSettings(shard_samples=2), program=INTERRUPTED)
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
     assert errors.splitlines()[-1] == (

@@ -80,8 +80,9 @@ def test_its_run_is_taken_as_a_networks(fitted_runs, model):
     told = json.loads((run_dir / "metrics.json").read_text())["validation"]
     report = evaluate(run_dir)
     assert report.split == "validation"
-    assert report.metrics.to_json() == fitted_runs[model].validation.to_json()
-    assert told["macro_f1"] == report.metrics.macro_f1
+    metrics = report.judgement.metrics
+    assert metrics.to_json() == fitted_runs[model].validation.to_json()
+    assert told["macro_f1"] == metrics.macro_f1
     page = report.report_path.read_text()
     assert "fermodel train --config" in page
     assert "scikit-learn" in page
