@@ -40,6 +40,7 @@ INTERRUPTED = (
     "-c",
     """
 import os, runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 left = 20
 def hook(event, arguments):
     global left
