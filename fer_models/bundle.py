@@ -18,7 +18,7 @@ from typing import Any
 from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex
 from fer_models.baselines.fitted import FittedBaseline, decode_baseline, encode_baseline
-from fer_models.errors import DamagedBundleError, MissingBundleError
+from fer_models.errors import DamagedBundleError, MissingBundleError, OtherSettingsError
 from fer_models.files import write_json
 from fer_models.run import SETTINGS_NAME, ferkit_version
 
@@ -74,6 +74,20 @@ class Bundle:
     extractor_sha256: str = ""
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
+
+    def check_shards(self, shards_dir: Path, index: ShardIndex) -> None:
+        """Refuses shards that the network cannot judge.
+
+        Raises:
+            OtherSettingsError: they have other classes, or images of another shape.
+        """
+        for name in ("class_names", "image_shape"):
+            ours, theirs = getattr(self, name), getattr(index, name)
+            if ours != theirs:
+                raise OtherSettingsError(
+                    f"{shards_dir}: {name} {', '.join(map(str, theirs))}; the network was trained "
+                    f"for {', '.join(map(str, ours))}"
+                )
 
 
 def write_bundle(

@@ -19,7 +19,6 @@ from fer_data.shards.index import ShardIndex, read_index
 from fer_data.shards.reader import Samples, read_split
 from fer_models.bundle import Bundle
 from fer_models.corruptions import CORRUPTIONS, Damage, measure_damages
-from fer_models.errors import OtherSettingsError
 from fer_models.files import write_json
 from fer_models.groups import Grouping, find_values, group_samples, read_attributes
 from fer_models.judgement import Judgement, find_twins, judge_predictions
@@ -113,7 +112,7 @@ def evaluate(
     index = read_index(shards_dir)
     predictor = Predictor.load(run_dir)
     split, split_note = _choose_split(index, split, predictor.bundle)
-    _check_fits(shards_dir, index, predictor.bundle)
+    predictor.bundle.check_shards(shards_dir, index)
     notes = [split_note, *_warn(index, shards_dir, predictor.bundle, split)]
     samples = read_split(shards_dir, index, split)
     table = read_attributes(attributes, samples.keys) if attributes is not None else {}
@@ -225,16 +224,6 @@ def _choose_split(index: ShardIndex, split: str | None, bundle: Bundle) -> tuple
         "the shards hold neither a test nor a validation split; "
         "`--split train` judges what was learned by heart"
     )
-
-
-def _check_fits(shards_dir: Path, index: ShardIndex, bundle: Bundle) -> None:
-    for name in ("class_names", "image_shape"):
-        ours, theirs = getattr(bundle, name), getattr(index, name)
-        if ours != theirs:
-            raise OtherSettingsError(
-                f"{shards_dir}: {name} {', '.join(map(str, theirs))}; the network was trained "
-                f"for {', '.join(map(str, ours))}"
-            )
 
 
 def _warn(index: ShardIndex, shards_dir: Path, bundle: Bundle, split: str) -> list[str]:
