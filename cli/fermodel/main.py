@@ -14,6 +14,7 @@ COMMANDS = {
     "train": ("fermodel.train:train", "Train a network on shards."),
     "evaluate": ("fermodel.evaluate:evaluate", "Judge a trained network, and write its report."),
     "compare": ("fermodel.compare:compare", "Train several networks alike, and compare them."),
+    "audit": ("fermodel.audit:audit", "Find labels that are likely wrong."),
     "predict": ("fermodel.predict:predict", "Name the expression on picture files."),
     "models": ("fermodel.models:models", "List the networks."),
 }

@@ -41,13 +41,14 @@ class TrainProgress:
         if isinstance(event, RunStarted):
             self._epochs = event.epochs
             for line in _describe_start(event):
-                self._say(line)
+                self.say(line)
         elif isinstance(event, EpochDone):
-            self._say(_describe_epoch(event, self._epochs))
+            self.say(_describe_epoch(event, self._epochs))
         elif self._bar is not None:
             self._move(event)
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Shows a line above the bar."""
         if self._bar is None:
             click.echo(line, err=True)
         else:

@@ -40,13 +40,14 @@ class Samples:
     @property
     def num_bytes(self) -> int:
         """Memory that the arrays take."""
-        return sum(array.nbytes for array in self._arrays().values())
+        return sum(array.nbytes for array in self.arrays().values())
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Samples:
         """Some of these samples: those at `rows`, in that order."""
-        return Samples(**{name: array[rows] for name, array in self._arrays().items()})
+        return Samples(**{name: array[rows] for name, array in self.arrays().items()})
 
-    def _arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name, in the order of a shard; without votes where there are none."""
         arrays = {name: getattr(self, name) for name in ARRAYS}
         return {name: array for name, array in arrays.items() if array is not None}
 

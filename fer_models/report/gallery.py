@@ -14,6 +14,7 @@ from PIL import Image
 from fer_data.shards.reader import Samples
 
 _NUM_PICTURES = 24
+_PNG_BYTES = 96 * 96  # of pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +95,13 @@ def _pictures(
 
 
 def encode_picture(pixels: NDArray[np.uint8]) -> str:
-    """Pixels as a PNG inside a `data:` address.
+    """Pixels inside a `data:` address: small ones as PNG, others as JPEG, so that pages stay small.
 
     Args:
         pixels: uint8 array of shape (height, width, channels), 1 or 3 channels.
     """
+    kind = "png" if pixels.size <= _PNG_BYTES else "jpeg"
     file = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    picture.save(file, kind, quality=90)
+    return f"data:image/{kind};base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -232,6 +232,17 @@ def test_a_baseline_is_trained_judged_and_used_without_tensorflow(home):
     assert (home / "comparison" / "comparison.html").is_file()
 
 
+def test_an_audit_of_a_baseline_writes_decisions(home):
+    """It needs no TensorFlow either."""
+    assert fermodel("train", "--model", "logreg", "--run", "runs/audited", cwd=home).returncode == 0
+    done = fermodel("audit", "runs/audited", "--folds", 2, "--top", 3, cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "Fold 2 of 2: learns from 48 samples, judges 48." in done.stderr
+    assert "ferdata filter --decisions runs/audited/audit/train/decisions.csv" in done.stdout
+    wrong = fermodel("audit", "runs/audited", "--folds", 1, cwd=home)
+    assert (wrong.returncode, wrong.stderr) == (2, "Error: folds must be 2 or more; received 1\n")
+
+
 def test_what_a_baseline_cannot_be_told_is_said_in_one_line(home):
     done = fermodel("train", "shards", "--model", "svm", "--batch-size", "8", cwd=home)
     assert_one_clear_line(
