@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": ("fermodel.evaluate:evaluate", "Judge a trained network, and write its report."),
     "compare": ("fermodel.compare:compare", "Train several networks alike, and compare them."),
     "audit": ("fermodel.audit:audit", "Find labels that are likely wrong."),
+    "embed": ("fermodel.embed:embed", "Show what a trained network sees alike in samples."),
     "predict": ("fermodel.predict:predict", "Name the expression on picture files."),
     "models": ("fermodel.models:models", "List the networks."),
 }
