@@ -120,7 +120,9 @@ def evaluate(
     predict = _predict_with(predictor, on_progress, len(samples), corruptions=corruptions)
     probabilities = predict(samples.images)
     twins = find_twins(shards_dir, index, split, samples)
-    judgement = judge_predictions(samples.labels, probabilities, index.class_names, twins)
+    judgement = judge_predictions(
+        samples.labels, probabilities, index.class_names, twins, samples.votes
+    )
     notes += _say_twins(judgement)
     groupings = tuple(
         group_samples(name, column, samples.labels, probabilities, index.class_names)

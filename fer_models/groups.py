@@ -1,14 +1,13 @@
 """Whether predictions are as good in the dark as in the light: accuracy by groups of samples.
 
-Numbers are cut into groups of as many samples; words are a group each. Intervals: Wilson, "Probable
-inference, the law of succession, and statistical inference", 1927, which holds for small groups.
+Numbers are cut into groups of as many samples; words are a group each. Intervals are Wilson's,
+which hold for small groups.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.image_scores import image_scores
 from fer_data.shards.reader import Samples
-from fer_models.intervals import Interval
+from fer_models.intervals import Interval, wilson_interval
 from fer_models.metrics import measure
 
 SOURCE = "source"
@@ -29,7 +28,6 @@ FEW_SAMPLES = 30
 _NUM_BINS = 5
 _MOST_GROUPS = 20
 _UNKNOWN, _OTHERS = "unknown", "others"
-_Z = 1.959964  # 97.5% of a normal distribution lie below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,24 +66,6 @@ class Grouping:
     def to_json(self) -> dict[str, Any]:
         """The groups as JSON values."""
         return dataclasses.asdict(self)
-
-
-def wilson_interval(num_right: int, num_samples: int) -> Interval:
-    """A share and its 95% interval.
-
-    Example:
-        >>> found = wilson_interval(8, 10)
-        >>> round(found.low, 4), found.value, round(found.high, 4)
-        (0.4902, 0.8, 0.9433)
-    """
-    share, spread = num_right / num_samples, _Z**2 / num_samples
-    middle = share + spread / 2
-    reach = _Z * math.sqrt((share * (1 - share) + spread / 4) / num_samples)
-    return Interval(
-        value=share,
-        low=min(share, max(0.0, (middle - reach) / (1 + spread))),
-        high=max(share, min(1.0, (middle + reach) / (1 + spread))),
-    )
 
 
 def read_attributes(path: Path, keys: NDArray[np.str_]) -> dict[str, NDArray[Any]]:

@@ -9,6 +9,7 @@ within a resample: the paired bootstrap.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 #: The metrics that get intervals.
 MEASURED = ("accuracy", "balanced_accuracy", "macro_f1")
 NUM_RESAMPLES = 2000
+Z_95 = 1.959964  # 97.5% of a normal distribution lie below
 _LEVELS = (2.5, 97.5)  # per cent: a 95% interval
 
 
@@ -40,6 +42,26 @@ class Interval:
     def excludes_zero(self) -> bool:
         """Whether a difference is more than chance among samples and seeds."""
         return not self.low <= 0 <= self.high
+
+
+def wilson_interval(num_right: int, num_samples: int) -> Interval:
+    """A share and its 95% interval.
+
+    Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+
+    Example:
+        >>> found = wilson_interval(8, 10)
+        >>> round(found.low, 4), found.value, round(found.high, 4)
+        (0.4902, 0.8, 0.9433)
+    """
+    share, spread = num_right / num_samples, Z_95**2 / num_samples
+    middle = share + spread / 2
+    reach = Z_95 * math.sqrt((share * (1 - share) + spread / 4) / num_samples)
+    return Interval(
+        value=share,
+        low=min(share, max(0.0, (middle - reach) / (1 + spread))),
+        high=max(share, min(1.0, (middle + reach) / (1 + spread))),
+    )
 
 
 def figures_of(confusion: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fer_data.shards.index import ShardIndex
 from fer_data.shards.reader import Samples, iterate_shards
+from fer_models.agreement import Agreement, measure_agreement
 from fer_models.calibration import Calibration, measure_calibration
 from fer_models.intervals import MEASURED, Interval, resample
 from fer_models.metrics import Metrics, measure
@@ -30,6 +31,7 @@ class Judgement:
         curves: how well each class is ranked; without classes that cannot be.
         num_twins: samples whose very pixels stand in the train split.
         without_twins: metrics on the others; None where there are no twins, or nothing else.
+        agreement: with the votes of people; None where there are none.
     """
 
     metrics: Metrics
@@ -38,6 +40,7 @@ class Judgement:
     curves: Mapping[str, RankCurve]
     num_twins: int
     without_twins: Metrics | None
+    agreement: Agreement | None
 
     def to_json(self) -> dict[str, Any]:
         """The figures as JSON values; of the curves the areas under them."""
@@ -53,6 +56,7 @@ class Judgement:
             },
             "num_twins": self.num_twins,
             "without_twins": self.without_twins.to_json() if self.without_twins else None,
+            "agreement": self.agreement.to_json() if self.agreement else None,
         }
 
 
@@ -61,6 +65,7 @@ def judge_predictions(
     probabilities: NDArray[np.float32],
     class_names: Sequence[str],
     has_twin: NDArray[np.bool_],
+    votes: NDArray[np.float32] | None = None,
 ) -> Judgement:
     """How good predictions are.
 
@@ -69,6 +74,8 @@ def judge_predictions(
         probabilities: array of shape (num_samples, num_classes); each row sums to 1.
         class_names: names in the order of the columns.
         has_twin: bool array of shape (num_samples,), as `find_twins` gives it.
+        votes: array of shape (num_samples, num_classes), how many people chose each class; None
+            where nobody was asked.
 
     Raises:
         SettingsError: there are no samples, or the shapes do not fit.
@@ -85,6 +92,7 @@ def judge_predictions(
         without_twins=measure(labels[others], probabilities[others], class_names)
         if has_twin.any() and others.any()
         else None,
+        agreement=measure_agreement(votes, labels, probabilities),
     )
 
 

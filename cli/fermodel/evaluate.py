@@ -11,6 +11,7 @@ from fercli.options import json_option, latex_option
 from fercli.output import Output
 
 if TYPE_CHECKING:
+    from fer_models.agreement import Agreement
     from fer_models.evaluate import EvaluateReport
 
 
@@ -112,6 +113,8 @@ def _show_report(out: Output, report: EvaluateReport) -> None:
         f"{spans['balanced_accuracy']}, accuracy {spans['accuracy']}. First two guesses right "
         f"{metrics.top2_accuracy:.1%}, calibration error {judgement.calibration.error:.3f}"
     )
+    if judgement.agreement is not None:
+        _show_agreement(out, judgement.agreement)
     for grouping in report.groupings:
         out.table(
             f"By {grouping.by}",
@@ -146,3 +149,33 @@ def _show_report(out: Output, report: EvaluateReport) -> None:
     out.note(f"Wrote {report.report_path} and {len(report.written) - 1} files beside it")
     out.note(f"Next:  open {report.report_path}, or  fermodel predict {report.run_dir} PICTURE…")
     out.result(report.to_json())
+
+
+def _show_agreement(out: Output, found: Agreement) -> None:
+    out.table(
+        f"Beside the votes of people, {found.num_samples:,} samples",
+        ("votes for the first choice", "samples", "accuracy", "95%", "agreement", "two people"),
+        [
+            (
+                group.name,
+                group.num_samples,
+                f"{group.accuracy.value:.3f}",
+                f"{group.accuracy.low:.3f} to {group.accuracy.high:.3f}",
+                f"{group.agreement:.3f}",
+                "" if group.pair_agreement is None else f"{group.pair_agreement:.3f}",
+            )
+            for group in found.by_sureness
+        ],
+    )
+    out.note(
+        f"A person drawn by chance chose the prediction in {found.agreement.value:.1%} "
+        f"({found.agreement.low:.1%} to {found.agreement.high:.1%}), at best "
+        f"{found.best_agreement:.1%}; at least one person did in {found.any_vote:.1%}. "
+        f"Cross-entropy to the votes {found.cross_entropy:.4f}, divergence {found.divergence:.4f}"
+    )
+    if found.people is not None:
+        out.note(
+            f"Two people agree in {found.people.pair_agreement.value:.1%} (Fleiss' kappa "
+            f"{found.people.fleiss_kappa:.3f}), one person with most of the others in "
+            f"{found.people.majority_agreement.value:.1%}"
+        )

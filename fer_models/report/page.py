@@ -86,6 +86,7 @@ def render_report(content: ReportContent) -> str:
         confusions=worst_confusions(metrics),
         charts=learning_charts(content.history, content.bundle.epoch),
         ranking=ranking_charts(judgement.curves, names),
+        people=_people(judgement),
         reliability=calibration_chart(judgement.calibration),
         damages=damage_charts(content.damages, metrics),
         right=sure_and_right(*shown),
@@ -122,6 +123,18 @@ def _cards(metrics: Metrics, intervals: Mapping[str, Interval]) -> list[dict[str
             "chance": float(np.log(len(metrics.classes))),
         },
     ]
+
+
+def _people(judgement: Judgement) -> list[tuple[str, Interval]]:
+    """Who agrees with whom: nothing where there are no votes."""
+    found = judgement.agreement
+    if found is None:
+        return []
+    rows = [("the network, with one person", found.agreement)]
+    if found.people is not None:
+        rows.append(("one person, with another one", found.people.pair_agreement))
+        rows.append(("one person, with most of the others", found.people.majority_agreement))
+    return rows
 
 
 def _rates(metrics: Metrics) -> list[list[tuple[float, int]]]:

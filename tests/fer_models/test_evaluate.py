@@ -15,6 +15,7 @@ from fer_models.errors import MissingRunError, OtherSettingsError
 from fer_models.evaluate import evaluate
 from fer_models.report.charts import nice_ticks
 from fer_models.settings import TrainSettings
+from tests.made_shards import make_samples, make_shards
 
 SHAPE = (8, 8, 1)
 NAMES = ("<script>alert(1)</script>", "Ärger & Wut", '"happy" $x$')
@@ -110,6 +111,24 @@ def test_groups_are_judged_and_shown(trained, tmp_path):
     groups = report.groupings[0].groups
     assert [(group.name, group.num_samples) for group in groups] == [("me", 1), ("unknown", 44)]
     assert "$who$ &amp; &lt;b&gt;" in report.report_path.read_text(encoding="utf-8")
+
+
+def test_votes_are_judged_and_shown(trained, tmp_path):
+    rng = np.random.default_rng(0)
+    votes = rng.integers(0, 6, (40, 3)).astype(np.float32)
+    votes[:5] = 0  # nobody was asked
+    images = rng.integers(0, 256, (40, *SHAPE), dtype=np.uint8)
+    keys = [f"made/{number}.png" for number in range(40)]
+    samples = make_samples(images, votes.argmax(axis=1).tolist(), keys, votes=votes)
+    make_shards(tmp_path, {"test": samples}, NAMES)
+    report = evaluate(trained / "run", tmp_path)
+    found = report.judgement.agreement
+    assert found.num_samples == votes.any(axis=1).sum()
+    assert report.to_json()["metrics"]["agreement"]["people"]["pair_agreement"]["value"] > 0
+    page = report.report_path.read_text(encoding="utf-8")
+    assert "Beside people" in page
+    assert f"{found.agreement.value:.3f}" in page
+    assert "Beside people" not in evaluate(trained / "run").report_path.read_text(encoding="utf-8")
 
 
 def test_the_table_of_classes_is_latex_that_names_cannot_break(trained):

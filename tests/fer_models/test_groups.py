@@ -12,7 +12,8 @@ from scipy.stats import binomtest
 
 from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.image_scores import image_scores
-from fer_models.groups import find_values, group_samples, read_attributes, wilson_interval
+from fer_models.groups import find_values, group_samples, read_attributes
+from fer_models.intervals import wilson_interval
 from fer_models.metrics import measure
 from tests.made_shards import make_samples
 
