@@ -19,6 +19,7 @@ from fer_data.layouts import (
     checked_fields,
     layout_from_toml,
 )
+from fer_data.shards.index import HumanAccuracy
 
 __all__ = [
     "GENERIC", "GENERIC_TABLE", "SPLITS", "UNUSED_REASONS", "CsvPixelsLayout", "FileLayout",
@@ -50,6 +51,7 @@ class Manifest:
         layouts: the forms it is handed around in.
         counts: split ("all" where it has none) → class name → samples of the complete data set.
         totals: split → samples, where the samples a class are not known.
+        human_accuracy: how often people are right by its labels, where that was published.
         verified: whether the counts were taken from the files or a primary source.
     """
 
@@ -65,6 +67,7 @@ class Manifest:
     layouts: Sequence[Layout] = ()
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     totals: Mapping[str, int] = field(default_factory=dict)
+    human_accuracy: HumanAccuracy | None = None
     verified: bool = True
 
     def class_name(self, label: str) -> str | None:
@@ -158,7 +161,10 @@ def _manifest_from_toml(fields: dict[str, Any], where: str) -> Manifest:
             )
         synonyms.update(dict.fromkeys(map(str.lower, words), name))
     layouts = tuple(layout_from_toml(layout, where) for layout in fields.pop("layouts", []))
+    human = fields.pop("human_accuracy", None)
     checked = checked_fields(Manifest, fields, where)
+    if human is not None:
+        checked["human_accuracy"] = _read_human_accuracy(human, where)
     for split in [*fields.get("splits", {}), *fields.get("counts", {}), *fields.get("totals", {})]:
         if split not in (*SPLITS, "all"):
             raise ManifestError(f'{where}: unknown split "{split}"; expected one of {SPLITS}')
@@ -172,6 +178,16 @@ def _manifest_from_toml(fields: dict[str, Any], where: str) -> Manifest:
                 f'{where}: unused has the reason "{reason}"; expected one of {UNUSED_REASONS}'
             )
     return Manifest(**{**checked, "classes": classes, "synonyms": synonyms, "layouts": layouts})
+
+
+def _read_human_accuracy(entry: Any, where: str) -> HumanAccuracy:
+    try:
+        return HumanAccuracy(**entry)
+    except (TypeError, ValueError, AttributeError):
+        raise ManifestError(
+            f"{where}: human_accuracy needs a value and a plus_minus, shares from 0 to 1, and the "
+            f"source of both; received {entry!r}"
+        ) from None
 
 
 def _read_class(entry: dict[str, Any], classes: dict[str, str], where: str) -> str:

@@ -21,13 +21,13 @@ from typing import Any
 from fer_data.dataset import Dataset, ferkit_version
 from fer_data.executors import run_tasks
 from fer_data.files import write_file
-from fer_data.manifest import GENERIC
+from fer_data.manifest import GENERIC, load_manifest, manifest_names
 from fer_data.pack_folder import begin_work, check_folder, end_work, old_index, remove_leftovers
 from fer_data.pack_papers import stale_papers
 from fer_data.pack_plan import PackPlan, cut, plan_pack
 from fer_data.pack_settings import FORMATS, PackSettings
 from fer_data.pack_shard import CONTAINERS, ShardResult, ShardTask, file_sha256, make_shard
-from fer_data.shards.index import INDEX_NAME, ShardIndex, class_weights
+from fer_data.shards.index import INDEX_NAME, HumanAccuracy, ShardIndex, class_weights
 
 __all__ = ["FORMATS", "PackReport", "PackSettings", "pack"]
 
@@ -237,6 +237,7 @@ def _index(
         pixel_std=std,
         leakage=plan.leakage,
         lineage=lineage,
+        human_accuracy=_human_accuracy(dataset),
         container=settings.format,
         shards=tuple(result.entry for result in results),
     )
@@ -246,6 +247,19 @@ def _name(dataset: Dataset) -> str:
     """What the data set is called: its sources' manifests, where they are known, or names."""
     names = [s.name if s.manifest == GENERIC else s.manifest for s in dataset.info.sources]
     return " + ".join(dict.fromkeys(names))
+
+
+def _human_accuracy(dataset: Dataset) -> HumanAccuracy | None:
+    """What was published of people on this data set; None where its classes are not those."""
+    manifests = {source.manifest for source in dataset.info.sources}
+    own = any("manifest" in source.paths for source in dataset.info.sources)
+    if own or len(manifests) != 1 or not manifests <= set(manifest_names()):
+        return None
+    manifest = load_manifest(manifests.pop())
+    mapped = any("class_map" in source.settings for source in dataset.info.sources)
+    if mapped or set(dataset.class_names) != set(manifest.classes):
+        return None
+    return manifest.human_accuracy
 
 
 def _mean_and_std(

@@ -262,4 +262,6 @@ def _notes(index: ShardIndex, split: str, *, has_networks: bool) -> list[str]:
             f"Leakage: {count:,} samples of the {split} split have identical twins in another one; "
             "`ferdata filter --leaks drop-train` removes these."
         )
+    if index.human_accuracy is not None:
+        notes.append(f"People's accuracy, as published: {index.human_accuracy}.")
     return notes

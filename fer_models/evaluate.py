@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -123,7 +124,7 @@ def evaluate(
     judgement = judge_predictions(
         samples.labels, probabilities, index.class_names, twins, samples.votes
     )
-    notes += _say_twins(judgement)
+    notes += [*_say_twins(judgement), *_say_people(index)]
     groupings = tuple(
         group_samples(name, column, samples.labels, probabilities, index.class_names)
         for name, column in values.items()
@@ -172,7 +173,9 @@ def evaluate(
         files[run_dir / "figures" / f"{name}.svg"] = to_svg(figure)
     for path, data in files.items():
         write_file(path, data)
+    people = index.human_accuracy
     found = judgement.to_json() | {
+        "human_accuracy": None if people is None else dataclasses.asdict(people),
         "groups": [grouping.to_json() for grouping in groupings],
         "corruptions": [damage.to_json() for damage in damages],
     }
@@ -253,6 +256,12 @@ def _say_twins(judgement: Judgement) -> list[str]:
         f"Without the {judgement.num_twins:,} samples whose very pixels stand in train: "
         f"macro-F1 {others.macro_f1:.4f}, accuracy {others.accuracy:.4f}."
     ]
+
+
+def _say_people(index: ShardIndex) -> list[str]:
+    if index.human_accuracy is None:
+        return []
+    return [f"People's accuracy, as published: {index.human_accuracy}."]
 
 
 def _predictions_csv(

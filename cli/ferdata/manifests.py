@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import click
@@ -66,7 +67,9 @@ def _show(output: Output, manifest: Manifest) -> None:
 
 def _lines(manifest: Manifest) -> list[str]:
     """What is said before the table."""
+    people = str(manifest.human_accuracy) if manifest.human_accuracy is not None else ""
     parts = {"Cite": manifest.citation, "See": manifest.url, "Terms": manifest.terms}
+    parts["People are right in"] = people
     lines = [manifest.title, *(f"{name}: {text}" for name, text in parts.items() if text)]
     lines += ["", "Read from:", *(f"  - {layout_words(each)}" for each in manifest.layouts)]
     splits = "; ".join(f"{split} ({', '.join(w)})" for split, w in manifest.splits.items())
@@ -121,5 +124,8 @@ def _facts(manifest: Manifest) -> dict[str, Any]:
         "attributes": _attributes(manifest),
         "counts": {split: dict(counts) for split, counts in manifest.counts.items()},
         "totals": _totals(manifest),
+        "human_accuracy": None
+        if manifest.human_accuracy is None
+        else dataclasses.asdict(manifest.human_accuracy),
         "verified": manifest.verified if _totals(manifest) else None,
     }

@@ -89,6 +89,38 @@ class ClassCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HumanAccuracy:
+    """How often people are right on a data set, as it was published.
+
+    Attributes:
+        value: share of right answers, 0 to 1.
+        plus_minus: how far off it may be; 0 where that is not told.
+        source: who says so.
+    """
+
+    value: float
+    source: str
+    plus_minus: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.value <= 1 and 0 <= self.plus_minus < 1 and self.source.strip()):
+            raise ValueError(
+                "human_accuracy must have a value above 0 up to 1, a plus_minus from 0 to 1 and "
+                f"the source of both; received {self.value}, {self.plus_minus}, {self.source!r}"
+            )
+
+    def __str__(self) -> str:
+        """The figure and its source.
+
+        Example:
+            >>> str(HumanAccuracy(value=0.65, plus_minus=0.05, source="Goodfellow et al. 2013"))
+            '65% ± 5 (Goodfellow et al. 2013)'
+        """
+        reach = f" ± {100 * self.plus_minus:.3g}" if self.plus_minus else ""
+        return f"{100 * self.value:.3g}%{reach} ({self.source})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShardIndex:
     """All that `index.json` says; fields as in `docs/shard-format.md`."""
 
@@ -103,6 +135,7 @@ class ShardIndex:
     pixel_std: tuple[float, ...]
     leakage: Mapping[str, Any]
     lineage: Mapping[str, Mapping[str, Any]]
+    human_accuracy: HumanAccuracy | None = None
     shards: tuple[ShardEntry, ...]
     container: str = "npz"
     format: str = FORMAT
@@ -130,6 +163,8 @@ class ShardIndex:
     def to_json(self) -> str:
         """The text of `index.json`, with its own digest: the same index gives the same text."""
         fields = dataclasses.asdict(self)
+        if self.human_accuracy is None:
+            del fields["human_accuracy"]
         for shard in fields["shards"]:
             for entry in shard["arrays"].values():
                 if not entry["chunks"]:
@@ -167,6 +202,8 @@ def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
         }
         for stage in fields["lineage"].values():
             stage["settings"], stage["counts"].items()  # a stage that says less is none
+        if "human_accuracy" in fields:
+            fields["human_accuracy"] = HumanAccuracy(**fields["human_accuracy"])
         fields["shards"] = tuple(shard_from_json(shard) for shard in fields["shards"])
         return ShardIndex(**fields)
     except DamagedShardError:

@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 
-from fer_data.shards.index import ShardIndex
+from fer_data.shards.index import HumanAccuracy, ShardIndex
 from fer_data.shards.reader import Samples
 from fer_models.baselines.options import taken_fields
 from fer_models.bundle import Bundle
@@ -81,7 +81,7 @@ def render_report(content: ReportContent) -> str:
         content=content,
         metrics=metrics,
         judgement=judgement,
-        cards=_cards(metrics, judgement.intervals),
+        cards=_cards(metrics, judgement.intervals, content.index.human_accuracy),
         rates=_rates(metrics),
         confusions=worst_confusions(metrics),
         charts=learning_charts(content.history, content.bundle.epoch),
@@ -99,7 +99,9 @@ def render_report(content: ReportContent) -> str:
     )
 
 
-def _cards(metrics: Metrics, intervals: Mapping[str, Interval]) -> list[dict[str, Any]]:
+def _cards(
+    metrics: Metrics, intervals: Mapping[str, Interval], people: HumanAccuracy | None
+) -> list[dict[str, Any]]:
     counts = np.array([each.support for each in metrics.classes])
     chance = {
         "macro_f1": guessed_macro_f1(counts),
@@ -113,6 +115,7 @@ def _cards(metrics: Metrics, intervals: Mapping[str, Interval]) -> list[dict[str
             "value": getattr(metrics, name),
             "interval": intervals[name],
             "chance": chance[name],
+            "people": people if name == "accuracy" else None,
         }
         for name in chance
     ] + [
@@ -120,6 +123,7 @@ def _cards(metrics: Metrics, intervals: Mapping[str, Interval]) -> list[dict[str
             "name": "log-loss",
             "value": metrics.log_loss,
             "interval": None,
+            "people": None,
             "chance": float(np.log(len(metrics.classes))),
         },
     ]

@@ -118,6 +118,18 @@ def test_every_known_set_names_its_source_and_terms() -> None:
             assert manifest.terms
 
 
+def test_a_published_accuracy_of_people_has_a_source(tmp_path: Path) -> None:
+    found = load_manifest("fer2013").human_accuracy
+    assert str(found) == "65% ± 5 (Goodfellow et al. 2013, arXiv:1307.0414)"
+    path = tmp_path / "mine.toml"
+    for wrong in ('{value = 0.9}', '{value = 90, source = "x"}', '{value = "x", source = "x"}',
+                  '0.9', '{value = 0.9, source = " "}', '{value = 0.9, source = "x", of = 1}',
+                  '{value = 0.9, source = 3}'):  # fmt: skip
+        path.write_text(f'name = "mine"\ntitle = "x"\nhuman_accuracy = {wrong}\n', "utf-8")
+        with pytest.raises(ManifestError, match=r"mine.toml: human_accuracy needs"):
+            load_manifest(str(path))
+
+
 def test_a_manifests_class_may_be_named_by_a_synonym(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(

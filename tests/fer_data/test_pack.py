@@ -30,14 +30,19 @@ from fer_data.errors import (
     StaleStageError,
     UnknownNameError,
 )
+from fer_data.ingest import IngestSettings, ingest
+from fer_data.manifest import load_manifest, manifest_dir
 from fer_data.operations import operations_from_json
 from fer_data.pack import PackSettings, pack
 from fer_data.pack_plan import plan_pack
 from fer_data.shards.index import class_weights, read_index
 from fer_data.shards.reader import Samples, read_split
 from fer_data.shards.verify import verify_shards
+from fer_data.sources.settings import SourceSettings
+from fer_data.split import SplitSettings, split_samples
 from fer_data.tables import write_table
 from tests.fer_data.conftest import MakeDataset, build_dataset
+from tests.miniatures import class_folders, fer2013_folders
 
 COUNTS = {
     "train": {"anger": 60, "disgust": 7, "happiness": 83},
@@ -366,6 +371,27 @@ def test_votes_stand_in_the_order_of_the_classes_and_copies_have_their_parents(
     for own, parent, row in zip(samples.keys, samples.parents, samples.votes, strict=True):
         assert row.tolist() == ([6.0, 1.0] if key in (own, parent) else [0.0, 0.0])
     assert verify_shards(tmp_path / "shards").problems == ()
+
+
+@pytest.mark.parametrize("way", ["as it is", "mapped", "another source", "own manifest"])
+def test_the_published_accuracy_of_people_is_that_of_the_data_set_alone(
+    tmp_path: Path, way: str
+) -> None:
+    raw = fer2013_folders(tmp_path / "raw").raw
+    source = SourceSettings(class_map={"disgust": "anger"} if way == "mapped" else {})
+    if way == "own manifest":
+        own = tmp_path / "fer2013.toml"
+        shutil.copy(manifest_dir() / "fer2013.toml", own)
+        source = SourceSettings(manifest=str(own))
+    dataset, _ = ingest(raw, tmp_path / "ds", IngestSettings(source=source), workers=1)
+    if way == "another source":
+        more = class_folders(tmp_path / "more").raw
+        dataset, _ = ingest(more, tmp_path / "ds", IngestSettings(), workers=1)
+    dataset, _ = split_samples(dataset, SplitSettings(group_by=()))
+    index = pack(dataset, tmp_path / "shards", SMALL)[1].index
+    assert read_index(tmp_path / "shards") == index
+    expected = load_manifest("fer2013").human_accuracy if way == "as it is" else None
+    assert index.human_accuracy == expected
 
 
 def test_without_votes_there_is_no_array_of_them(prepared: Dataset, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -15,6 +16,7 @@ from fer_models.errors import MissingRunError, OtherSettingsError
 from fer_models.evaluate import evaluate
 from fer_models.report.charts import nice_ticks
 from fer_models.settings import TrainSettings
+from tests.edited_index import edit_fields
 from tests.made_shards import make_samples, make_shards
 
 SHAPE = (8, 8, 1)
@@ -129,6 +131,18 @@ def test_votes_are_judged_and_shown(trained, tmp_path):
     assert "Beside people" in page
     assert f"{found.agreement.value:.3f}" in page
     assert "Beside people" not in evaluate(trained / "run").report_path.read_text(encoding="utf-8")
+
+
+def test_the_published_accuracy_of_people_is_shown(trained, tmp_path):
+    shutil.copytree(trained / "shards", tmp_path / "shards")
+    people = {"value": 0.65, "plus_minus": 0.05, "source": "<Müller>"}
+    edit_fields(tmp_path / "shards", lambda fields: fields.update(human_accuracy=people))
+    report = evaluate(trained / "run", tmp_path / "shards")
+    assert "People's accuracy, as published: 65% ± 5 (<Müller>)." in report.notes
+    page = report.report_path.read_text(encoding="utf-8")
+    assert "people: 65% ± 5 (&lt;Müller&gt;)" in page
+    told = json.loads((trained / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert told["test"]["human_accuracy"] == people
 
 
 def test_the_table_of_classes_is_latex_that_names_cannot_break(trained):

@@ -14,6 +14,7 @@ from fer_data.errors import DamagedShardError, MissingShardsError, SettingsError
 from fer_data.shards.index import (
     ArrayEntry,
     ClassCount,
+    HumanAccuracy,
     ShardEntry,
     ShardIndex,
     class_weights,
@@ -69,6 +70,17 @@ def test_index_survives_its_text() -> None:
     assert index_from_json(text).to_json() == text
     assert json.loads(text)["format_version"] == 1
     assert "Ärger" in text
+
+
+def test_the_accuracy_of_people_survives_and_is_absent_where_none_is_known() -> None:
+    people = HumanAccuracy(value=0.65, plus_minus=0.05, source="Müller")
+    text = make_index(human_accuracy=people).to_json()
+    assert index_from_json(text).human_accuracy == people
+    assert index_from_json(text).to_json() == text
+    assert "human_accuracy" not in make_index().to_json()
+    wrong = resealed(text.replace('"value": 0.65', '"value": 65'))
+    with pytest.raises(DamagedShardError, match="human_accuracy must have a value above 0"):
+        index_from_json(wrong)
 
 
 def test_a_reader_can_check_the_digest_or_do_without() -> None:
