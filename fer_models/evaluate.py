@@ -34,6 +34,7 @@ from fer_models.report.figures import (
     to_png,
     to_svg,
 )
+from fer_models.report.gallery import choose_pictures
 from fer_models.report.latex import classes_latex
 from fer_models.report.page import ReportContent, render_report
 from fer_models.run import fingerprint_index, read_history, read_record
@@ -145,8 +146,7 @@ def evaluate(
         groupings=groupings,
         damages=damages,
         history=history,
-        samples=samples,
-        probabilities=probabilities,
+        gallery=choose_pictures(samples, probabilities, index.class_names, predictor.attend),
         notes=tuple(notes),
     )
     files = {

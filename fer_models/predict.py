@@ -52,6 +52,24 @@ class Predictor:
         """Numbers that were learned."""
         return int(self._network.count_params())
 
+    def attend(
+        self, images: NDArray[np.uint8], classes: NDArray[np.int64]
+    ) -> NDArray[np.float32] | None:
+        """What in each image speaks for a class; None where the network cannot tell.
+
+        Args:
+            images: uint8 array of shape (num_images, height, width, channels).
+            classes: int array of shape (num_images,): of each image the class asked about.
+
+        Returns:
+            float32 array of shape (num_images, map_height, map_width), 0 to 1.
+        """
+        if self.bundle.kind != "keras" or not len(images):
+            return None
+        from fer_models.attention import attention_maps
+
+        return attention_maps(self._network, images, classes)
+
     @property
     def image_settings(self) -> ImageSettings:
         """How a picture must be prepared.

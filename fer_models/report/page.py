@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
-from numpy.typing import NDArray
 
 from fer_data.shards.index import HumanAccuracy, ShardIndex
-from fer_data.shards.reader import Samples
 from fer_models.baselines.options import taken_fields
 from fer_models.bundle import Bundle
 from fer_models.corruptions import Damage
@@ -27,10 +25,8 @@ from fer_models.report.charts import (
     learning_charts,
     ranking_charts,
 )
-from fer_models.report.gallery import sure_and_right, sure_and_wrong
+from fer_models.report.gallery import Gallery
 from fer_models.run import SETTINGS_NAME, HistoryRow, RunRecord, ferkit_version
-
-_NUM_CONFUSIONS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +44,7 @@ class ReportContent:
         groupings: how good it is on groups of samples.
         damages: how good it is on pictures that got worse.
         history: the epochs.
-        samples: of the split.
-        probabilities: float32 array of shape (num_samples, num_classes).
+        gallery: pictures of the split.
         notes: what a reader should know, a sentence each.
     """
 
@@ -63,8 +58,7 @@ class ReportContent:
     groupings: tuple[Grouping, ...]
     damages: tuple[Damage, ...]
     history: tuple[HistoryRow, ...]
-    samples: Samples
-    probabilities: NDArray[np.float32]
+    gallery: Gallery
     notes: tuple[str, ...]
 
 
@@ -76,21 +70,18 @@ def render_report(content: ReportContent) -> str:
     names = content.index.class_names
     judgement = content.judgement
     metrics = judgement.metrics
-    shown = (content.samples, content.probabilities, names)
     return environment.from_string(text).render(
         content=content,
         metrics=metrics,
         judgement=judgement,
         cards=_cards(metrics, judgement.intervals, content.index.human_accuracy),
         rates=_rates(metrics),
-        confusions=worst_confusions(metrics),
         charts=learning_charts(content.history, content.bundle.epoch),
         ranking=ranking_charts(judgement.curves, names),
         people=_people(judgement),
         reliability=calibration_chart(judgement.calibration),
         damages=damage_charts(content.damages, metrics),
-        right=sure_and_right(*shown),
-        wrong=sure_and_wrong(*shown),
+        gallery=content.gallery,
         balance=_balance(content.index),
         splits=[(split, content.index.num_samples(split)) for split in content.index.splits],
         settings=_settings(content),
@@ -144,18 +135,6 @@ def _people(judgement: Judgement) -> list[tuple[str, Interval]]:
 def _rates(metrics: Metrics) -> list[list[tuple[float, int]]]:
     """For each cell of the confusion matrix its share of the row, and its count."""
     return [[(count / max(1, sum(row)), count) for count in row] for row in metrics.confusion]
-
-
-def worst_confusions(metrics: Metrics) -> list[tuple[str, str, float, int]]:
-    """What is mistaken for what most often: true class, predicted class, share of it, count."""
-    names = [c.class_name for c in metrics.classes]
-    cells = [
-        (names[row], names[column], rate, count)
-        for row, cells in enumerate(_rates(metrics))
-        for column, (rate, count) in enumerate(cells)
-        if row != column and count
-    ]
-    return sorted(cells, key=lambda cell: -cell[2])[:_NUM_CONFUSIONS]
 
 
 def _balance(index: ShardIndex) -> list[dict[str, Any]]:

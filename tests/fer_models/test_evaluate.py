@@ -17,6 +17,7 @@ from fer_models.evaluate import evaluate
 from fer_models.report.charts import nice_ticks
 from fer_models.settings import TrainSettings
 from tests.edited_index import edit_fields
+from tests.fer_models.tiny_network import build_tiny
 from tests.made_shards import make_samples, make_shards
 
 SHAPE = (8, 8, 1)
@@ -143,6 +144,16 @@ def test_the_published_accuracy_of_people_is_shown(trained, tmp_path):
     assert "people: 65% ± 5 (&lt;Müller&gt;)" in page
     told = json.loads((trained / "run" / "metrics.json").read_text(encoding="utf-8"))
     assert told["test"]["human_accuracy"] == people
+
+
+def test_a_network_with_convolutions_shows_what_it_looked_at(trained, tmp_path, monkeypatch):
+    settings = TrainSettings(epochs=1, batch_size=16)
+    monkeypatch.setattr(session, "build_network", build_tiny)
+    train.train(trained / "shards", tmp_path / "run", settings)
+    page = evaluate(tmp_path / "run").report_path.read_text(encoding="utf-8")
+    assert page.count('class="heat"') > 3
+    assert "what in the picture speaks for the class that is predicted" in page
+    assert 'class="heat"' not in evaluate(trained / "run").report_path.read_text(encoding="utf-8")
 
 
 def test_the_table_of_classes_is_latex_that_names_cannot_break(trained):
