@@ -19,6 +19,7 @@ from fer_data.shards.index import ShardIndex
 from fer_data.shards.reader import Samples
 from fer_models.files import write_json, write_text
 from fer_models.intervals import MEASURED, NUM_RESAMPLES, Interval, resample
+from fer_models.mcnemar import McNemar, compare_right
 from fer_models.metrics import guessed_macro_f1
 
 TITLES = {
@@ -67,6 +68,7 @@ class Row:
         seeds: it was trained with.
         figures: by metric, the mean over the seeds with its interval.
         differences: by metric, to the first line; empty in the first line.
+        mcnemar: with the first line, where both are of one run; None else and in the first line.
         seconds: of one training, the mean over the seeds.
         num_parameters: numbers that were learned, the mean over the seeds.
     """
@@ -75,6 +77,7 @@ class Row:
     seeds: tuple[int, ...]
     figures: dict[str, Interval]
     differences: dict[str, Interval]
+    mcnemar: McNemar | None
     seconds: float
     num_parameters: int
 
@@ -131,6 +134,13 @@ def make_comparison(
         f"{len(samples):,} judged samples{over}. Differences to {entries[0].name} are taken within "
         "the same resamples (paired)."
     )
+    if num_seeds == 1 and len(entries) > 1:
+        notes = (
+            f"McNemar's test, exact: samples that one network alone gets right, and how often such "
+            f"a difference to {entries[0].name} comes of chance (p, two-sided"
+            f"{_many(len(entries) - 1)}).",
+            *notes,
+        )
     return Comparison(
         dataset=index.name,
         split=split,
@@ -146,6 +156,9 @@ def make_comparison(
                 seeds=tuple(run.seed for run in entry.runs),
                 figures={metric: drawn.interval(metric, number) for metric in MEASURED},
                 differences={m: drawn.difference(m, number) for m in MEASURED} if number else {},
+                mcnemar=_mcnemar(samples.labels, predicted[number], predicted[0])
+                if number
+                else None,
                 seconds=float(np.mean([run.seconds for run in entry.runs])),
                 num_parameters=round(np.mean([run.num_parameters for run in entry.runs])),
             )
@@ -153,6 +166,23 @@ def make_comparison(
         ),
         notes=(method, *notes),
     )
+
+
+def _mcnemar(
+    labels: NDArray[np.int64],
+    predicted: Sequence[NDArray[np.int64]],
+    first: Sequence[NDArray[np.int64]],
+) -> McNemar | None:
+    """Of one run each: over several seeds there is no one answer to a sample."""
+    if len(predicted) != 1 or len(first) != 1:
+        return None
+    return compare_right(predicted[0] == labels, first[0] == labels)
+
+
+def _many(num_tests: int) -> str:
+    if num_tests == 1:
+        return ""
+    return f"; of {num_tests} tests, call p below {0.05 / num_tests:.2g} sure (Bonferroni)"
 
 
 def encode_judged(judged: Judged, about: dict[str, Any]) -> bytes:
@@ -169,13 +199,20 @@ def comparison_csv(comparison: Comparison) -> str:
     writer = csv.writer(text, lineterminator="\n")
     parts = ("", "_low", "_high", "_difference", "_difference_low", "_difference_high")
     metrics = [f"{metric}{part}" for metric in MEASURED for part in parts]
-    writer.writerow(["model", "seeds", *metrics, "seconds", "parameters"])
+    tests = ["only_this_right", "only_first_right", "mcnemar_p"]
+    writer.writerow(["model", "seeds", *metrics, *tests, "seconds", "parameters"])
     for row in comparison.rows:
         cells: list[str] = []
         for metric in MEASURED:
             for found in (row.figures[metric], row.differences.get(metric)):
                 values = ("", "", "") if found is None else (found.value, found.low, found.high)
                 cells += [v if isinstance(v, str) else f"{v:.6f}" for v in values]
+        test = row.mcnemar
+        cells += (
+            ["", "", ""]
+            if test is None
+            else [str(test.only_this), str(test.only_other), f"{test.p_value:.6g}"]
+        )
         seeds = " ".join(map(str, row.seeds))
         writer.writerow([row.name, seeds, *cells, f"{row.seconds:.3f}", row.num_parameters])
     return text.getvalue()
@@ -185,7 +222,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     """The table as Markdown, with its notes."""
     names = [TITLES[metric] for metric in MEASURED]
     first = comparison.rows[0].name
-    head = ["model", "seeds", *names, f"macro-F1 to {first}", "seconds", "parameters"]
+    head = ["model", "seeds", *names, f"macro-F1 to {first}", "McNemar", "seconds", "parameters"]
     lines = [
         f"{comparison.dataset}, {comparison.split}: {comparison.num_samples:,} samples",
         "",
@@ -198,6 +235,7 @@ def comparison_markdown(comparison: Comparison) -> str:
             str(len(row.seeds)),
             *(show_interval(row.figures[metric]) for metric in MEASURED),
             show_difference(row.differences.get("macro_f1")),
+            show_mcnemar(row.mcnemar),
             f"{row.seconds:,.0f}",
             f"{row.num_parameters:,}",
         ]
@@ -221,6 +259,19 @@ def show_difference(found: Interval | None) -> str:
         return ""
     text = f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
     return text if found.excludes_zero else f"{text}, may be chance"
+
+
+def show_mcnemar(found: McNemar | None) -> str:
+    """The samples that one alone gets right, and how likely that is by chance.
+
+    Example:
+        >>> show_mcnemar(McNemar(only_this=120, only_other=80, p_value=0.0056))
+        '120 : 80, p 0.0056'
+    """
+    if found is None:
+        return ""
+    p_value = "< 0.0001" if found.p_value < 1e-4 else f"{found.p_value:.2g}"
+    return f"{found.only_this:,} : {found.only_other:,}, p {p_value}"
 
 
 def write_comparison(

@@ -136,20 +136,24 @@ def _say(sentence: str) -> None:
 
 
 def _show(out: Output, comparison: Comparison, written: tuple[Path, ...]) -> None:
-    from fer_models.comparison import TITLES
+    from fer_models.comparison import TITLES, show_mcnemar
 
+    is_tested = any(row.mcnemar is not None for row in comparison.rows)
     rows = [
         (
             row.name,
             len(row.seeds),
             *(_cell(row.figures[metric]) for metric in TITLES),
             _cell(row.differences.get("macro_f1"), "+.3f"),
+            *([show_mcnemar(row.mcnemar)] if is_tested else []),
             f"{row.seconds:,.0f}",
             f"{row.num_parameters:,}",
         )
         for row in comparison.rows
     ]
-    head = ("model", "seeds", "accuracy", "balanced", "macro-F1", "to the first", "s", "parameters")
+    figures = ("accuracy", "balanced", "macro-F1", "to the first")
+    tests = ("McNemar",) if is_tested else ()
+    head = ("model", "seeds", *figures, *tests, "s", "parameters")
     title = f"{comparison.dataset}, {comparison.split}: {comparison.num_samples:,} samples"
     out.table(title, head, rows)
     for note in comparison.notes:

@@ -53,6 +53,7 @@ def render_comparison(comparison: Comparison) -> str:
         },
         chances={metric: _place(comparison.chance[metric], spans[metric]) for metric in MEASURED},
         difference=show_difference,
+        tested=[row for row in comparison.rows if row.mcnemar is not None],
         version=ferkit_version(),
     )
 

@@ -9,6 +9,9 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.shards.index import read_index
@@ -21,6 +24,7 @@ from fer_models.compare_settings import CompareSettings
 from fer_models.comparison import write_comparison
 from fer_models.errors import MissingWeightsError, OtherSettingsError
 from fer_models.intervals import MEASURED, figures_of, resample
+from fer_models.mcnemar import compare_right
 from fer_models.metrics import confusion_matrix, measure
 from fer_models.predict import Predictor
 from fer_models.run import SETTINGS_NAME, read_record
@@ -80,6 +84,47 @@ def test_figures_are_the_mean_of_the_seeds_recomputed_from_the_runs(shards_dir, 
     for metric in MEASURED:
         gap = second.figures[metric].value - first.figures[metric].value
         assert second.differences[metric].value == pytest.approx(gap)
+
+
+def test_two_runs_are_tested_by_the_samples_that_one_alone_gets_right(compared, tmp_path):
+    out_dir, whole = compared
+    assert all(row.mcnemar is None for row in whole.rows)  # several seeds: no one answer
+    runs = [out_dir / "runs" / name for name in ("logreg-seed0", "mlp-seed0")]
+    found = compare_runs(runs, "validation", ignore)
+    shards_dir = read_record(runs[0]).shards_dir
+    samples = read_split(shards_dir, read_index(shards_dir), "validation")
+    first, second = (Predictor.load(run).predict(samples.images).argmax(axis=1) for run in runs)
+    right, other = second == samples.labels, first == samples.labels
+    test = found.rows[1].mcnemar
+    assert found.rows[0].mcnemar is None
+    assert (test.only_this, test.only_other) == ((right & ~other).sum(), (other & ~right).sum())
+    write_comparison(tmp_path, found)
+    told = json.loads((tmp_path / "comparison.json").read_text())["rows"][1]["mcnemar"]
+    assert told["p_value"] == test.p_value
+    (_, row) = csv.DictReader((tmp_path / "comparison.csv").read_text().splitlines())
+    assert float(row["mcnemar_p"]) == pytest.approx(test.p_value, rel=1e-5)
+    assert f"{test.only_this} : {test.only_other}, p " in (tmp_path / "comparison.md").read_text()
+    assert "McNemar" in (tmp_path / "comparison.html").read_text()
+    assert any("McNemar's test, exact" in note for note in found.notes)
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 9))
+def test_mcnemars_p_is_that_of_the_binomial_test(only_this, only_other, both):
+    right = np.array([True] * only_this + [False] * only_other + [True] * both, np.bool_)
+    other = np.array([False] * only_this + [True] * only_other + [True] * both, np.bool_)
+    found = compare_right(right, other)
+    num = only_this + only_other
+    expected = binomtest(only_this, num).pvalue if num else 1.0
+    assert (found.only_this, found.only_other) == (only_this, only_other)
+    assert found.p_value == pytest.approx(expected, rel=1e-9)
+    assert compare_right(other, right).p_value == found.p_value
+
+
+def test_mcnemars_p_of_many_samples_neither_overflows_nor_vanishes():
+    for only_this, only_other in ((40_000, 39_500), (5_000, 3_000)):
+        right = np.arange(only_this + only_other) < only_this
+        expected = binomtest(only_this, only_this + only_other).pvalue
+        assert compare_right(right, ~right).p_value == pytest.approx(expected, rel=1e-6)
 
 
 def test_all_forms_of_the_table_say_the_same(compared):
