@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,9 @@ from fer_models.report.gallery import choose_pictures
 from fer_models.report.latex import classes_latex
 from fer_models.report.page import ReportContent, render_report
 from fer_models.run import fingerprint_index, read_history, read_record
+
+#: All figures that may be written; other files in the folder are left alone.
+_FIGURES = ("calibration", "confusion", "corruptions", "curves", "groups", "ranking")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +176,7 @@ def evaluate(
         files[run_dir / "figures" / f"{name}.svg"] = to_svg(figure)
     for path, data in files.items():
         write_file(path, data)
+    _remove_stale(run_dir, files)
     people = index.human_accuracy
     found = judgement.to_json() | {
         "human_accuracy": None if people is None else dataclasses.asdict(people),
@@ -274,6 +278,14 @@ def _predictions_csv(
         names = (index.class_names[label], index.class_names[int(row.argmax())])
         writer.writerow([str(key), *names, *(f"{value:.6f}" for value in row)])
     return text.getvalue()
+
+
+def _remove_stale(run_dir: Path, written: Mapping[Path, bytes]) -> None:
+    """Takes away what an earlier call wrote and this one did not: it is of other figures."""
+    owned = [run_dir / "figures" / f"{name}.{end}" for name in _FIGURES for end in ("png", "svg")]
+    for path in (*owned, run_dir / "classes.tex"):
+        if path not in written:
+            path.unlink(missing_ok=True)
 
 
 def _add_metrics(run_dir: Path, split: str, found: dict[str, Any]) -> Path:

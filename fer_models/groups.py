@@ -73,7 +73,8 @@ def read_attributes(path: Path, keys: NDArray[np.str_]) -> dict[str, NDArray[Any
 
     Args:
         path: CSV or Parquet file with a column `key` and others, such as `quality.parquet`, or a
-            folder of Parquet files, such as `samples` of a data set, whose attributes are taken.
+            folder of Parquet files, such as `samples` of a data set, whose attributes are taken,
+            or the data set itself.
         keys: of the samples.
 
     Returns:
@@ -83,6 +84,8 @@ def read_attributes(path: Path, keys: NDArray[np.str_]) -> dict[str, NDArray[Any
     Raises:
         SettingsError: the file is no such table, names a key twice, or none of the samples.
     """
+    if (path / "samples").is_dir():
+        path /= "samples"
     table = _read_table(path)
     if "key" not in table.column_names:
         raise SettingsError(

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--attributes",
-    metavar="FILE",
+    metavar="TABLE",
     type=click.Path(path_type=Path),
-    help="CSV or Parquet table, with a column `key`, of more to group by.",
+    help="CSV or Parquet table with a column `key`, or a data set, of more to group by.",
 )
 @click.option(
     "--corruptions",

@@ -134,6 +134,18 @@ def test_votes_are_judged_and_shown(trained, tmp_path):
     assert "Beside people" not in evaluate(trained / "run").report_path.read_text(encoding="utf-8")
 
 
+def test_figures_of_an_earlier_call_do_not_stay(trained):
+    run = trained / "run"
+    evaluate(run, by=["source"], latex=True)
+    own = run / "figures" / "mine.png"
+    own.write_bytes(b"mine")
+    report = evaluate(run)
+    names = {path.name for path in report.written if path.parent.name == "figures"}
+    assert {path.name for path in (run / "figures").iterdir()} == names | {"mine.png"}
+    assert not (run / "classes.tex").exists()
+    own.unlink()
+
+
 def test_the_published_accuracy_of_people_is_shown(trained, tmp_path):
     shutil.copytree(trained / "shards", tmp_path / "shards")
     people = {"value": 0.65, "plus_minus": 0.05, "source": "<Müller>"}

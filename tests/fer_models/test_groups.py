@@ -106,9 +106,10 @@ def test_attributes_of_a_data_set_are_columns(tmp_path):
     table = pa.table({"key": ["a/1", "a/2", "a/3"], "attributes": attributes})
     (tmp_path / "samples").mkdir()
     parquet.write_table(table, tmp_path / "samples" / "block-00000.parquet")
-    found = read_attributes(tmp_path / "samples", np.array(["a/2", "a/1", "a/3"]))
-    assert found["subject"].tolist() == ["s2", "s1", "unknown"]
-    assert found["age"].tolist() == pytest.approx([np.nan, 20, np.nan], nan_ok=True)
+    for path in (tmp_path / "samples", tmp_path):
+        found = read_attributes(path, np.array(["a/2", "a/1", "a/3"]))
+        assert found["subject"].tolist() == ["s2", "s1", "unknown"]
+        assert found["age"].tolist() == pytest.approx([np.nan, 20, np.nan], nan_ok=True)
 
 
 @pytest.mark.parametrize(
