@@ -31,8 +31,7 @@ from fer_models.report.figures import (
     draw_damages,
     draw_groups,
     draw_ranking,
-    to_png,
-    to_svg,
+    to_png_and_svg,
 )
 from fer_models.report.gallery import choose_pictures
 from fer_models.report.latex import classes_latex
@@ -172,8 +171,8 @@ def evaluate(
     if groupings:
         figures["groups"] = draw_groups(groupings, judgement.metrics.accuracy)
     for name, figure in figures.items():
-        files[run_dir / "figures" / f"{name}.png"] = to_png(figure)
-        files[run_dir / "figures" / f"{name}.svg"] = to_svg(figure)
+        for end, data in zip(("png", "svg"), to_png_and_svg(figure), strict=True):
+            files[run_dir / "figures" / f"{name}.{end}"] = data
     for path, data in files.items():
         write_file(path, data)
     _remove_stale(run_dir, files)

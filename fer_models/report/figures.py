@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from PIL import Image
 
 from fer_models.calibration import Calibration
 from fer_models.corruptions import Damage
@@ -29,6 +32,7 @@ CLASS_COLORS = (
 )  # fmt: skip
 _SHADES = LinearSegmentedColormap.from_list("ferkit", ["#ffffff", "#c9d3f7", ACCENT, "#1d2f7c"])
 _DPI = 160
+_FIRST_STEPS, _MOST_STEPS = 100, 500  # of a curve
 
 
 def draw_confusion(metrics: Metrics) -> Figure:
@@ -42,12 +46,12 @@ def draw_confusion(metrics: Metrics) -> Figure:
     axes.imshow(rates, cmap=_SHADES, vmin=0, vmax=1)
     for row, column in np.ndindex(rates.shape):
         color = "white" if rates[row, column] > 0.45 else INK
-        axes.text(
-            column, row - 0.1, f"{rates[row, column]:.0%}", color=color, fontsize=9, **_CENTER
-        )
-        axes.text(
-            column, row + 0.22, f"{counts[row, column]:,}", color=color, fontsize=6.5, **_CENTER
-        )
+        for place, text, size in (
+            (row - 0.1, f"{rates[row, column]:.0%}", 9),
+            (row + 0.22, f"{counts[row, column]:,}", 6.5),
+        ):
+            cell = axes.text(column, place, text, color=color, fontsize=size, **_CENTER)
+            cell.set_in_layout(False)  # it is inside: measuring all of them takes long
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     for tick in (*axes.get_xticklabels(), *axes.get_yticklabels()):
@@ -105,17 +109,23 @@ def draw_ranking(curves: Mapping[str, RankCurve]) -> Figure:
     for number, (name, curve) in enumerate(curves.items()):
         color = CLASS_COLORS[number % len(CLASS_COLORS)]
         label = name.replace("$", r"\$")  # a dollar sign in a class name is a dollar sign
-        rates, recall = np.append(0, curve.false_positive_rate), np.append(0, curve.recall)
-        roc.plot(rates, recall, color=color, label=f"{label} {curve.roc_auc:.2f}")
-        precision.plot(
-            curve.recall,
-            curve.precision,
-            color=color,
-            label=f"{label} {curve.average_precision:.2f}",
-        )
-    _finish(roc, "ROC, and the area under it", "false positive rate", "recall")
-    _finish(precision, "Precision-recall, and its average", "recall", "precision")
+        rows = _drawn_rows(len(curve.recall))
+        recall = curve.recall[rows]
+        rates = np.append(0, curve.false_positive_rate[rows])
+        roc.plot(rates, np.append(0, recall), color=color, label=f"{label} {curve.roc_auc:.2f}")
+        ap_label = f"{label} {curve.average_precision:.2f}"
+        precision.plot(recall, curve.precision[rows], color=color, label=ap_label)
+    precision.set_ylim(0, 1.02)
+    _finish(roc, "ROC, and the area under it", "false positive rate", "recall", "lower right")
+    _finish(precision, "Precision-recall, and its average", "recall", "precision", "lower left")
     return figure
+
+
+def _drawn_rows(num_steps: int) -> NDArray[np.int64]:
+    """The steps of a curve that are drawn: the first ones, which are steep, and so many as show."""
+    first = np.arange(min(num_steps, _FIRST_STEPS))
+    others = np.linspace(0, num_steps - 1, min(num_steps, _MOST_STEPS)).astype(np.int64)
+    return np.union1d(first, others)
 
 
 def draw_calibration(calibration: Calibration) -> Figure:
@@ -189,7 +199,7 @@ def draw_groups(groupings: Sequence[Grouping], accuracy: float) -> Figure:
     return figure
 
 
-def _finish(axes: Any, title: str, x_label: str, y_label: str) -> None:
+def _finish(axes: Any, title: str, x_label: str, y_label: str, legend: str = "best") -> None:
     axes.grid(axis="y", color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -198,7 +208,7 @@ def _finish(axes: Any, title: str, x_label: str, y_label: str) -> None:
     axes.set_xlabel(x_label, color=MUTED, fontsize=9)
     axes.set_ylabel(y_label, color=MUTED, fontsize=9)
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
+        axes.legend(loc=legend, frameon=False, fontsize=8, labelcolor=INK)
     title_axes(axes, title)
 
 
@@ -207,9 +217,7 @@ _CENTER: dict[str, Any] = {"ha": "center", "va": "center"}
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches."""
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
 
 
 def title_axes(axes: Any, text: str) -> None:
@@ -219,14 +227,19 @@ def title_axes(axes: Any, text: str) -> None:
 
 def to_png(figure: Figure) -> bytes:
     """The figure as PNG."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # once: `savefig` draws once more to lay out
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]  # the ground is white, nothing is clear
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", dpi=(_DPI, _DPI))
     return file.getvalue()
 
 
-def to_svg(figure: Figure) -> bytes:
-    """The figure as SVG with text as text; the same bytes each time."""
+def to_png_and_svg(figure: Figure) -> tuple[bytes, bytes]:
+    """The figure as PNG, and as SVG with text as text; the same bytes each time."""
+    png = to_png(figure)
+    figure.set_layout_engine("none")  # it is laid out
     file = io.BytesIO()
     with rc_context({"svg.hashsalt": "ferkit", "svg.fonttype": "none"}):
-        figure.savefig(file, format="svg", metadata={"Date": None})
-    return file.getvalue()
+        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
+    return png, file.getvalue()

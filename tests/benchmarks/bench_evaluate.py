@@ -1,0 +1,104 @@
+"""Speed of `fermodel evaluate`: all it does against the bare forward pass of the same network.
+
+    python tests/benchmarks/bench_evaluate.py
+
+`cnn4` on 7,178 made pictures of 48x48, as many as FER2013's test splits hold, with 28,709 training
+samples beside them that are searched for twins. The bare pass is `keras.Model.predict` on the
+pictures in memory, in the same batches, of a network that is loaded and has predicted before; the
+second way loads it first, as every command must, and Keras makes its graph anew. The whole is
+`evaluate`: reading the shards, loading the network, predicting, twins, every figure with its
+intervals, the charts, the pictures with their attention maps, and all files. All take turns;
+medians of the rounds, in seconds of the clock and of all processors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from fer_data.shards.index import INDEX_NAME
+from fer_data.shards.samples import Samples
+from fer_models.evaluate import evaluate
+from fer_models.predict import _BATCH_SIZE, Predictor
+from fer_models.settings import TrainSettings
+from fer_models.train import train
+from tests.benchmarks.made_data import NUM_SAMPLES, SHARD_SAMPLES, machine
+from tests.made_shards import NAMES, make_samples, make_shards
+
+NUM_JUDGED = 7_178
+ROUNDS = 5
+BARE, LOADED, WHOLE = "bare forward pass", "load and predict", "fermodel evaluate"
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        few = {"train": made(256, "train"), "validation": made(64, "validation")}
+        make_shards(folder / "few", few, shard_samples=SHARD_SAMPLES)
+        settings = TrainSettings(model="cnn4", epochs=1, batch_size=64)
+        train(folder / "few", folder / "run", settings)
+        judged = made(NUM_JUDGED, "test")
+        splits = {"train": made(NUM_SAMPLES, "train"), "test": judged}
+        index = make_shards(folder / "shards", splits, shard_samples=SHARD_SAMPLES)
+        index = dataclasses.replace(index, leakage={"groups": 1, "samples": {"test": 1}})
+        (folder / "shards" / INDEX_NAME).write_text(index.to_json(), encoding="utf-8")
+        print(f"{NUM_JUDGED:,} samples of 48x48x1, cnn4; {machine()}; medians of {ROUNDS}")
+        compare(folder, judged)
+
+
+def compare(folder: Path, judged: Samples) -> None:
+    network = Predictor.load(folder / "run")._network
+
+    def bare() -> None:
+        network.predict(judged.images, batch_size=_BATCH_SIZE, verbose=0)
+
+    def loaded() -> None:
+        Predictor.load(folder / "run")._network.predict(
+            judged.images, batch_size=_BATCH_SIZE, verbose=0
+        )
+
+    def whole() -> None:
+        evaluate(folder / "run", folder / "shards")
+
+    ways: dict[str, Callable[[], None]] = {BARE: bare, LOADED: loaded, WHOLE: whole}
+    found: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+    for number in range(1 + ROUNDS):
+        for way, run in ways.items():
+            clock, processors = time.perf_counter(), time.process_time()
+            run()
+            took = time.perf_counter() - clock, time.process_time() - processors
+            if number:  # the first round warms up
+                found[way].append(took)
+    print(f"{'':28}{'clock':>10}{'CPU':>10}")
+    for way, times in found.items():
+        print(f"  {way:26}{_median(times, 0):8.2f} s{_median(times, 1):8.2f} s")
+    for other in (BARE, LOADED):
+        pairs = list(zip(found[WHOLE], found[other], strict=True))
+        ratios = [statistics.median(a[n] / b[n] for a, b in pairs) for n in (0, 1)]
+        print(f"  {'to the ' + other:26}{ratios[0]:8.2f} x{ratios[1]:8.2f} x")
+
+
+def made(count: int, split: str) -> Samples:
+    rng = np.random.default_rng(count)
+    images = rng.normal(128, 50, (count, 48, 48, 1)).clip(0, 255).astype(np.uint8)
+    labels = rng.integers(0, len(NAMES), count)
+    return make_samples(
+        images, labels.tolist(), [f"noise/{split}/{n:05d}.png" for n in range(count)]
+    )
+
+
+def _median(times: list[tuple[float, float]], which: int) -> float:
+    return statistics.median(each[which] for each in times)
+
+
+if __name__ == "__main__":
+    main()
