@@ -17,6 +17,7 @@ from fer_models.metrics import confusion_matrix
 #: As `fer_models.predict.Predictor.attend` has it.
 Attend = Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.float32] | None]
 _NUM_PICTURES = 24
+_LARGEST_SIDE = 128  # pixels
 _NUM_CONFUSIONS, _NUM_OF_CONFUSION = 5, 6
 _HEAT = (226, 74, 51)
 
@@ -194,12 +195,14 @@ def _pictures(
 
 
 def encode_picture(pixels: NDArray[np.uint8]) -> str:
-    """Pixels as a PNG inside a `data:` address.
+    """Pixels as a PNG inside a `data:` address, shrunk to what a page can show.
 
     Args:
         pixels: uint8 array of shape (height, width, channels), 1 or 3 channels.
     """
-    return _encode(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    picture.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE), Image.Resampling.BOX)
+    return _encode(picture)
 
 
 def _encode_heat(attention: NDArray[np.float32]) -> str:
@@ -207,10 +210,10 @@ def _encode_heat(attention: NDArray[np.float32]) -> str:
     heat = np.empty((*attention.shape, 4), np.uint8)
     heat[..., :3] = _HEAT
     heat[..., 3] = np.rint(attention * 190)
-    return _encode(heat)
+    return _encode(Image.fromarray(heat))
 
 
-def _encode(pixels: NDArray[np.uint8]) -> str:
+def _encode(picture: Image.Image) -> str:
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
+    picture.save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

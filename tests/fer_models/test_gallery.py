@@ -87,3 +87,16 @@ def test_a_network_that_is_always_right_has_nothing_to_look_at(judged):
     found = choose_pictures(samples, right, NAMES, attend)
     assert (found.wrong, found.confusions, found.has_attention) == ((), (), False)
     assert found.right
+
+
+def test_large_pictures_do_not_make_a_page_too_large():
+    """Each mistake stands there twice, plain and with its map: at most 15 MB, of noise even."""
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (120, 224, 224, 3), dtype=np.uint8)
+    samples = make_samples(images, (np.arange(120) % 3).tolist(), [f"a/{n}" for n in range(120)])
+    probabilities = rng.dirichlet(np.ones(3), 120).astype(np.float32)
+    found = choose_pictures(samples, probabilities, NAMES)
+    mistakes = [*found.wrong, *(p for c in found.confusions for p in c.pictures)]
+    assert sum(len(p.source) for p in [*found.right, *mistakes, *mistakes]) < 12e6
+    data = found.wrong[0].source.removeprefix("data:image/png;base64,")
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (128, 128)
