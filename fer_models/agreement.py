@@ -158,13 +158,14 @@ def _pair_agreement(counts: _Votes) -> _Votes:
 
 def _majority_agreement(counts: _Votes) -> _Votes:
     """Of each sample, how often one of its people chose what most of the others did."""
-    found = np.zeros(len(counts))
+    found: _Votes = np.zeros(len(counts))
     for column in range(counts.shape[1]):
         others = counts.copy()
         others[:, column] -= 1  # the votes of all but one who chose this class
         is_most = others == others.max(axis=1, keepdims=True)
         found += counts[:, column] * is_most[:, column] / is_most.sum(axis=1)
-    return found / counts.sum(axis=1)
+    found /= counts.sum(axis=1)
+    return found
 
 
 def _people(counts: _Votes, pairs: _Votes) -> People | None:

@@ -227,7 +227,7 @@ def title_axes(axes: Any, text: str) -> None:
 
 def to_png(figure: Figure) -> bytes:
     """The figure as PNG."""
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()  # once: `savefig` draws once more to lay out
     file = io.BytesIO()
     pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]  # the ground is white, nothing is clear
@@ -241,5 +241,6 @@ def to_png_and_svg(figure: Figure) -> tuple[bytes, bytes]:
     figure.set_layout_engine("none")  # it is laid out
     file = io.BytesIO()
     with rc_context({"svg.hashsalt": "ferkit", "svg.fonttype": "none"}):
-        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(file, metadata={"Date": None})
     return png, file.getvalue()
