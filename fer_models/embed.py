@@ -20,7 +20,7 @@ from fer_models.neighbours import Separation, draw_rows, measure_separation
 from fer_models.predict import OnProgress
 from fer_models.projection import METHODS, check_methods, project
 from fer_models.report.embedding import render_embedding
-from fer_models.report.figures import to_png, to_svg
+from fer_models.report.figures import to_png_and_svg
 from fer_models.report.scatter import draw_projections
 from fer_models.run import ferkit_version, fingerprint_index, read_record
 
@@ -162,8 +162,9 @@ def embed_split(
     files = {table_path: encode_table(embedded, about)}
     for method in settings.methods:
         figure = draw_projections(embedded, method, settings.seed)
-        files[folder / f"{split}-{method}.png"] = to_png(figure)
-        files[folder / f"{split}-{method}.svg"] = to_svg(figure)
+        png, svg = to_png_and_svg(figure)
+        files[folder / f"{split}-{method}.png"] = png
+        files[folder / f"{split}-{method}.svg"] = svg
     say("Page")
     title = f"{embedder.bundle.model} on {index.name}"
     page = render_embedding(embedded, title, embedder.source, separations, notes)

@@ -18,6 +18,7 @@ from fer_models.metrics import confusion_matrix
 Attend = Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.float32] | None]
 _NUM_PICTURES = 24
 _LARGEST_SIDE = 128  # pixels
+_PNG_BYTES = 96 * 96  # of pixels
 _NUM_CONFUSIONS, _NUM_OF_CONFUSION = 5, 6
 _HEAT = (226, 74, 51)
 
@@ -195,14 +196,14 @@ def _pictures(
 
 
 def encode_picture(pixels: NDArray[np.uint8]) -> str:
-    """Pixels as a PNG inside a `data:` address, shrunk to what a page can show.
+    """Pixels inside a `data:` address, shrunk to what a page can show: PNG, large ones JPEG.
 
     Args:
         pixels: uint8 array of shape (height, width, channels), 1 or 3 channels.
     """
     picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     picture.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE), Image.Resampling.BOX)
-    return _encode(picture)
+    return _encode(picture, "png" if pixels.size <= _PNG_BYTES else "jpeg")
 
 
 def _encode_heat(attention: NDArray[np.float32]) -> str:
@@ -210,10 +211,10 @@ def _encode_heat(attention: NDArray[np.float32]) -> str:
     heat = np.empty((*attention.shape, 4), np.uint8)
     heat[..., :3] = _HEAT
     heat[..., 3] = np.rint(attention * 190)
-    return _encode(Image.fromarray(heat))
+    return _encode(Image.fromarray(heat), "png")
 
 
-def _encode(picture: Image.Image) -> str:
+def _encode(picture: Image.Image, kind: str) -> str:
     file = io.BytesIO()
-    picture.save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    picture.save(file, kind, quality=90)
+    return f"data:image/{kind};base64," + base64.b64encode(file.getvalue()).decode("ascii")

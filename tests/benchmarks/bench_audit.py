@@ -30,12 +30,11 @@ from fer_models.augmentation import AugmentSettings
 from fer_models.label_errors import LabelErrors
 from fer_models.train import train
 from fer_models.zoo import network_defaults
+from tests.benchmarks.ferplus import CLASSES, OTHERS, majority_labels
 from tests.benchmarks.made_data import machine
 from tests.made_shards import make_samples, make_shards
 
 NUM_FACES, SHARE, SEED, EPOCHS = 6_000, 0.10, 3, 20
-CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt")
-OTHERS = ("unknown", "NF")
 NETWORK = f"{Path(__file__).parent / 'small_network.py'}:build"
 
 
@@ -85,11 +84,7 @@ def show(is_wrong: NDArray[np.bool_], labels: NDArray[np.int64], errors: LabelEr
 
 def ask_people(suspects_path: Path, votes_path: Path) -> None:
     """What most of FER+'s people chose for the first suspects, and for all training pictures."""
-    chosen = {}
-    with votes_path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            votes = {name: int(row[name]) for name in (*CLASSES, *OTHERS)}
-            chosen[row["Image name"]] = max(votes, key=lambda name: votes[name])
+    chosen = majority_labels(votes_path)
     with suspects_path.open(newline="", encoding="utf-8") as file:
         suspects = list(csv.DictReader(file))
     # FER+ does not name the pictures that show no face

@@ -5,7 +5,8 @@
 The commands that people type; one network (small_network.py) with the same settings for all, three
 seeds a step; judged on the same PublicTest: on all of it, and on its pictures that do not stand in
 the raw train split. Intervals are 95%, over pictures and seeds; differences are paired. What is
-finished in FOLDER is taken up.
+finished in FOLDER is taken up. Where FER+'s fer2013new.csv stands beside the archive, by its labels
+too: what most of ten people chose, instead of one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from fer_data.shards.reader import read_split
 from fer_models.intervals import Resamples, resample
 from fer_models.judgement import find_twins
 from fer_models.predict import Predictor
+from tests.benchmarks.ferplus import majority_labels
 from tests.benchmarks.made_data import machine
 
 NETWORK = Path(__file__).parent / "small_network.py"
@@ -61,7 +63,7 @@ def main() -> None:
             for seed in range(num_seeds):
                 train(folder, step, seed)
         print(f"{machine()}; {num_seeds} seeds a step")
-        judge(folder, num_seeds)
+        judge(folder, num_seeds, archive.with_name("fer2013new.csv"))
 
 
 def train(folder: Path, step: str, seed: int) -> None:
@@ -84,8 +86,9 @@ def run(folder: Path, command: list[str]) -> None:
     )
 
 
-def judge(folder: Path, num_seeds: int) -> None:
+def judge(folder: Path, num_seeds: int, votes_path: Path) -> None:
     index = read_index(folder / "raw")
+    names = index.class_names
     samples = read_split(folder / "raw", index, "validation")
     has_twin = find_twins(folder / "raw", index, "validation", samples)
     predicted = [
@@ -97,12 +100,16 @@ def judge(folder: Path, num_seeds: int) -> None:
         ]
         for step in STEPS
     ]
-    for title, rows in (("all", ~np.zeros_like(has_twin)), ("without twins", ~has_twin)):
-        drawn = resample(
-            samples.labels[rows],
-            [[run[rows] for run in runs] for runs in predicted],
-            len(index.class_names),
-        )
+    judged = {"all": (samples.labels, ~np.zeros_like(has_twin))}
+    judged["without twins"] = (samples.labels, ~has_twin)
+    if votes_path.exists():
+        chosen = majority_labels(votes_path)
+        people = [chosen.get(Path(key).name, "NF") for key in samples.keys.tolist()]
+        labels = np.array([names.index(name) if name in names else -1 for name in people])
+        judged["without twins, by FER+'s labels"] = (labels, ~has_twin & (labels >= 0))
+    for title, (labels, rows) in judged.items():
+        runs_on_rows = [[run[rows] for run in runs] for runs in predicted]
+        drawn = resample(labels[rows], runs_on_rows, len(names))
         print(f"\nPublicTest, {title}: {rows.sum():,} pictures")
         print("| step | train samples | accuracy | to raw | macro-F1 | to raw |")
         print("|---|---|---|---|---|---|")
@@ -112,7 +119,7 @@ def judge(folder: Path, num_seeds: int) -> None:
                 cell for name in ("accuracy", "macro_f1") for cell in shown(drawn, name, number)
             ]
             print(f"| {step} | {count:,} | {' | '.join(cells)} |")
-    recall(samples.labels, predicted, index.class_names)
+    recall(samples.labels, predicted, names)
 
 
 def shown(drawn: Resamples, name: str, number: int) -> tuple[str, str]:
