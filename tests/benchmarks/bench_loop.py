@@ -1,4 +1,4 @@
-"""What each step of curation gains: raw, filtered, balanced, audited.
+"""What each step of curation gains: raw, filtered, balanced, audited, and more of that.
 
     python tests/benchmarks/bench_loop.py FER2013.zip [FOLDER] [SEEDS]
 
@@ -41,6 +41,11 @@ STEPS = {
     "audited": [
         ["fermodel", "audit", f"runs/{AUDITED}"],
         [*FILTER, "--decisions", f"runs/{AUDITED}/audit/train/decisions.csv"],
+        BALANCE,
+    ],
+    "3,000 relabelled": [
+        ["fermodel", "audit", f"runs/{AUDITED}", "--top", "3000", "--action", "relabel"],
+        [*FILTER, "--decisions", f"runs/{AUDITED}/audit/train/decisions.csv", "--max-loss", "100%"],
         BALANCE,
     ],
 }
