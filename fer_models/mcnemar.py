@@ -40,7 +40,7 @@ def compare_right(is_right: NDArray[np.bool_], other_is_right: NDArray[np.bool_]
 
     Example:
         >>> found = compare_right(np.array([True] * 6 + [False]), np.array([False] * 6 + [True]))
-        >>> found.only_this, found.only_other, found.p_value
+        >>> found.only_this, found.only_other, round(found.p_value, 4)
         (6, 1, 0.125)
     """
     only_this = int((is_right & ~other_is_right).sum())
