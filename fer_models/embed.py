@@ -23,6 +23,7 @@ from fer_models.report.embedding import render_embedding
 from fer_models.report.figures import to_png_and_svg
 from fer_models.report.scatter import draw_projections
 from fer_models.run import ferkit_version, fingerprint_index, read_record
+from fer_models.zoo import model_title
 
 EMBEDDINGS_DIR = "embeddings"
 
@@ -166,7 +167,7 @@ def embed_split(
         files[folder / f"{split}-{method}.png"] = png
         files[folder / f"{split}-{method}.svg"] = svg
     say("Page")
-    title = f"{embedder.bundle.model} on {index.name}"
+    title = f"{model_title(embedder.bundle.model)} on {index.name}"
     page = render_embedding(embedded, title, embedder.source, separations, notes)
     files[page_path] = page.encode()
     for path, data in files.items():

@@ -37,6 +37,7 @@ from fer_models.report.gallery import choose_pictures
 from fer_models.report.latex import classes_latex
 from fer_models.report.page import ReportContent, render_report
 from fer_models.run import fingerprint_index, read_history, read_record
+from fer_models.zoo import model_title
 
 #: All figures that may be written; other files in the folder are left alone.
 _FIGURES = ("calibration", "confusion", "corruptions", "curves", "groups", "ranking")
@@ -156,7 +157,7 @@ def evaluate(
         run_dir / "report.html": render_report(content).encode(),
     }
     if latex:
-        caption = f"{predictor.bundle.model} on {index.name}, {split} split"
+        caption = f"{model_title(predictor.bundle.model)} on {index.name}, {split} split"
         files[run_dir / "classes.tex"] = classes_latex(judgement.metrics, caption).encode()
     figures = {
         "confusion": draw_confusion(judgement.metrics),

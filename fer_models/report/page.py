@@ -27,6 +27,7 @@ from fer_models.report.charts import (
 )
 from fer_models.report.gallery import Gallery
 from fer_models.run import SETTINGS_NAME, HistoryRow, RunRecord, ferkit_version
+from fer_models.zoo import model_title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ def render_report(content: ReportContent) -> str:
     metrics = judgement.metrics
     return environment.from_string(text).render(
         content=content,
+        model=model_title(content.bundle.model),
         metrics=metrics,
         judgement=judgement,
         cards=_cards(metrics, judgement.intervals, content.index.human_accuracy),
