@@ -273,12 +273,11 @@ def test_a_network_of_ones_own_is_trained_and_used(home):
     assert "Wrote runs/mine-001/bundle" in done.stdout
     for noise in ("WARNING", "oneDNN", "cuda", "absl"):
         assert noise not in done.stderr
-    assert fermodel("evaluate", "runs/mine-001", cwd=home).returncode == 0
-    page = (home / "runs" / "mine-001" / "report.html").read_text("utf-8")
-    assert "<title>mine on " in page  # not by the path of its file
     (home / "mine.py").rename(home / "gone.py")
     done = fermodel("evaluate", "runs/mine-001", cwd=home)
     assert done.returncode == 0, done.stderr
+    page = (home / "runs" / "mine-001" / "report.html").read_text("utf-8")
+    assert "<title>mine on " in page  # not by the path of its file
     done = fermodel("train", "--model", "mine.py:small", cwd=home)
     assert_one_clear_line(done, "mine.py: no such file", "small(spec)", code=2)
     done = fermodel("train", "--model", "gone.py:small", "--preset", "large", cwd=home)
