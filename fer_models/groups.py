@@ -18,12 +18,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fer_data.errors import SettingsError, UnknownNameError
+from fer_data.face_pose import face_poses
+from fer_data.face_weights import WEIGHTS_VARIABLE, find_detector_weights
 from fer_data.image_scores import image_scores
 from fer_data.shards.reader import Samples
 from fer_models.intervals import Interval, wilson_interval
 from fer_models.metrics import measure
 
 SOURCE = "source"
+POSES = ("yaw", "roll")
+SIZE = "size"
 FEW_SAMPLES = 30
 _NUM_BINS = 5
 _MOST_GROUPS = 20
@@ -101,8 +105,8 @@ def read_attributes(path: Path, keys: NDArray[np.str_]) -> dict[str, NDArray[Any
     found: dict[str, NDArray[Any]] = {}
     for name in table.column_names:
         column = table[name]
-        if pa.types.is_map(column.type):  # the attributes of a data set's samples
-            found |= _map_columns([dict(each or ()) for each in column.to_pylist()], places)
+        if pa.types.is_map(column.type):  # the attributes and votes of a data set's samples
+            found |= _map_columns(column, places)
         elif name != "key":
             found[name] = _column(column, places)
     return found
@@ -116,19 +120,18 @@ def _read_table(path: Path) -> pa.Table:
             return csv.read_csv(path)
         return parquet.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        words = str(error).splitlines()[0] if path.exists() else "no such file"
         raise SettingsError(
             f"{path}: expected a CSV or Parquet table with a column key; {words}"
         ) from None
 
 
-def _map_columns(
-    rows: Sequence[Mapping[str, str]], places: NDArray[np.int64]
-) -> dict[str, NDArray[Any]]:
+def _map_columns(maps: Any, places: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    rows = [dict(each or ()) for each in maps.to_pylist()]
     names = sorted({name for row in rows for name in row})
     columns = {}
     for name in names:
-        column = pa.array([row.get(name) for row in rows], pa.string())
+        column = pa.array([row.get(name) for row in rows], maps.type.item_type)
         with contextlib.suppress(pa.ArrowInvalid):  # words
             column = column.cast(pa.float64())
         columns[name] = _column(column, places)
@@ -151,21 +154,39 @@ def find_values(
 
     Args:
         by: `"source"`, scores of the pixels as `ferdata inspect` measures them, such as
-            `"brightness"`, or columns of `attributes`, which come first.
+            `"brightness"`, `"yaw"` and `"roll"` as the face detector sees them, or columns of
+            `attributes`, which come first; `"size"` is the shorter side where they have width and
+            height.
         samples: that are judged.
         attributes: as `read_attributes` gives them.
 
     Raises:
         UnknownNameError: a name is none of these.
+        SettingsError: a pose is asked for, and there are no weights of the face detector.
     """
     sources = np.array([str(key).split("/", 1)[0] for key in samples.keys])
     known: dict[str, NDArray[Any]] = {SOURCE: sources, **attributes}
-    if not set(by) <= set(known):
+    if SIZE not in known and {"width", "height"} <= set(known):
+        known[SIZE] = np.minimum(known["width"], known["height"])
+    if not set(by) <= {*known, *POSES}:
         known = {**image_scores(samples.images), **known}
     for name in by:
-        if name not in known:
-            raise UnknownNameError("group", name, tuple(known))
+        if name not in {*known, *POSES}:
+            raise UnknownNameError("group", name, (*known, *POSES))
+    if set(by) & set(POSES) - set(known):
+        known = {**_measure_poses(samples), **known}
     return {name: known[name] for name in by}
+
+
+def _measure_poses(samples: Samples) -> dict[str, NDArray[np.float64]]:
+    weights = find_detector_weights()
+    if weights is None:
+        raise SettingsError(
+            "yaw and roll need the weights of the face detector, and there are none in the cache; "
+            "fetch them with `ferdata inspect --download-detector`, or name their file in "
+            f"${WEIGHTS_VARIABLE}"
+        )
+    return face_poses(samples.images, weights)
 
 
 def group_samples(

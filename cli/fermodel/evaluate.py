@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @click.option("--split", help="Split to judge on.  [default: test, else validation]")
 @click.option(
     "--by",
-    help="Judge groups too, with commas: source, brightness and other scores of the pixels, or "
-    "columns of --attributes.",
+    help="Judge groups too, with commas: source, brightness and other scores of the pixels, yaw "
+    "and roll, or columns of --attributes, such as size.",
 )
 @click.option(
     "--attributes",

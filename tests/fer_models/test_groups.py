@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.image_scores import image_scores
+from fer_models import groups
 from fer_models.groups import find_values, group_samples, read_attributes
 from fer_models.intervals import wilson_interval
 from fer_models.metrics import measure
@@ -98,18 +99,39 @@ def test_samples_are_grouped_by_source_pixels_and_tables(tmp_path):
         find_values(["brightnes"], samples, table)
 
 
+def test_a_pose_needs_the_detector_and_is_measured_by_it(monkeypatch, tmp_path):
+    images = np.zeros((2, 6, 6, 1), np.uint8)
+    samples = make_samples(images, [0, 1], ["a/1", "a/2"])
+    monkeypatch.setattr(groups, "find_detector_weights", lambda: None)
+    with pytest.raises(SettingsError, match="ferdata inspect --download-detector"):
+        find_values(["yaw"], samples, {})
+    poses = {"yaw": np.array([3.0, np.nan]), "roll": np.array([-8.0, np.nan])}
+    monkeypatch.setattr(groups, "find_detector_weights", lambda: tmp_path)
+    monkeypatch.setattr(groups, "face_poses", lambda pixels, weights: poses)
+    assert find_values(["roll", "source"], samples, {})["roll"] is poses["roll"]
+    own = {"yaw": np.array([1.0, 2.0])}  # of a table: it comes first
+    assert find_values(["yaw"], samples, own)["yaw"] is own["yaw"]
+
+
 def test_attributes_of_a_data_set_are_columns(tmp_path):
     attributes = pa.array(
         [[("age", "20"), ("subject", "s1")], [("subject", "s2")], []],
         pa.map_(pa.string(), pa.string()),
     )
-    table = pa.table({"key": ["a/1", "a/2", "a/3"], "attributes": attributes})
+    votes = pa.array([[("joy", 3.0)], [("joy", 1.0)], None], pa.map_(pa.string(), pa.float32()))
+    sides = {"width": [90, 50, 60], "height": [70, 80, 60]}
+    table = pa.table(
+        {"key": ["a/1", "a/2", "a/3"], "attributes": attributes, "votes": votes, **sides}
+    )
     (tmp_path / "samples").mkdir()
     parquet.write_table(table, tmp_path / "samples" / "block-00000.parquet")
     for path in (tmp_path / "samples", tmp_path):
         found = read_attributes(path, np.array(["a/2", "a/1", "a/3"]))
         assert found["subject"].tolist() == ["s2", "s1", "unknown"]
         assert found["age"].tolist() == pytest.approx([np.nan, 20, np.nan], nan_ok=True)
+        assert found["joy"].tolist() == pytest.approx([1, 3, np.nan], nan_ok=True)
+        samples = make_samples(np.zeros((3, 6, 6, 1), np.uint8), [0, 1, 2], ["a/2", "a/1", "a/3"])
+        assert find_values(["size"], samples, found)["size"].tolist() == [50, 70, 60]
 
 
 @pytest.mark.parametrize(
