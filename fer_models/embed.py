@@ -14,9 +14,10 @@ from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex, read_index
 from fer_data.shards.reader import read_split
+from fer_models.baselines.fit import draw_samples
 from fer_models.embedder import Embedder
 from fer_models.embedding_table import NETWORK, PIXELS, Embedded, Projection, encode_table
-from fer_models.neighbours import Separation, draw_rows, measure_separation
+from fer_models.neighbours import Separation, measure_separation
 from fer_models.predict import OnProgress
 from fer_models.projection import METHODS, check_methods, project
 from fer_models.report.embedding import render_embedding
@@ -138,7 +139,7 @@ def embed_split(
             f"{settings.limit:,} of {len(samples):,} samples, of each class the same share "
             f"(seed {settings.seed})."
         )
-        samples = samples.select(draw_rows(samples.labels, settings.limit, settings.seed))
+        samples = samples.select(draw_samples(samples.labels, settings.limit, settings.seed))
     embeddings, probabilities = embedder.embed(samples.images, on_progress)
     spaces = {NETWORK: embeddings}
     if settings.pixels:

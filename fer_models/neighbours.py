@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_models.baselines.fit import draw_samples
 from fer_models.metrics import Metrics, measure
 
 NUM_NEIGHBOURS = 10
@@ -62,7 +63,7 @@ def measure_separation(
     number = min(NUM_NEIGHBOURS, len(values) - 1)
     if number < 1:
         return None
-    asked = draw_rows(labels, min(MAX_ASKED, len(labels)), seed)
+    asked = draw_samples(labels, MAX_ASKED, seed)
     rows, _ = find_neighbours(values, number, asked)
     votes = np.eye(len(class_names), dtype=np.float32)[labels[rows]].mean(axis=1)
     return Separation(num_neighbours=number, metrics=measure(labels[asked], votes, class_names))
@@ -91,24 +92,3 @@ def find_neighbours(
     is_other[is_other.all(axis=1), -1] = False
     shape = (len(asked), number)
     return rows[is_other].reshape(shape), distances[is_other].reshape(shape)
-
-
-def draw_rows(labels: NDArray[np.int64], number: int, seed: int) -> NDArray[np.int64]:
-    """Rows of `number` samples, of each class as large a share, in order.
-
-    Args:
-        labels: int array of shape (num_samples,).
-        number: of rows, at most as many as there are samples.
-        seed: of the choice.
-
-    Example:
-        >>> rows = draw_rows(np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]), 3, seed=0)
-        >>> (rows < 4).sum(), len(rows)
-        (np.int64(1), 3)
-    """
-    order = np.random.default_rng(seed).permutation(len(labels))
-    places = np.empty(len(labels))
-    for label in np.unique(labels):
-        mine = order[labels[order] == label]
-        places[mine] = (np.arange(len(mine)) + 0.5) / len(mine)  # from 0 to 1 in its class
-    return np.sort(np.lexsort((order.argsort(), places))[:number])

@@ -27,7 +27,7 @@ from fer_models.bundle import find_bundle, read_bundle
 from fer_models.embed import EmbedSettings, embed_split
 from fer_models.embedder import Embedder
 from fer_models.errors import MissingLibraryError, OtherSettingsError
-from fer_models.neighbours import draw_rows, find_neighbours, measure_separation
+from fer_models.neighbours import find_neighbours, measure_separation
 from fer_models.predict import Predictor
 from fer_models.projection import METHODS, check_methods, project
 from fer_models.report.sprites import make_sprites
@@ -316,15 +316,6 @@ def test_a_sample_is_no_neighbour_of_its_own_among_twins():
     assert rows.shape == distances.shape == (30, 5)
     assert not (rows == np.arange(30)[:, None]).any()
     assert all(len(set(row)) == 5 for row in rows.tolist())
-
-
-def test_a_limit_takes_the_same_share_of_each_class():
-    labels = np.repeat([0, 1, 2], [600, 300, 100])
-    rows = draw_rows(labels, 100, seed=1)
-    assert np.bincount(labels[rows]).tolist() == [60, 30, 10]
-    assert (np.diff(rows) > 0).all()
-    np.testing.assert_array_equal(rows, draw_rows(labels, 100, seed=1))
-    assert not np.array_equal(rows, draw_rows(labels, 100, seed=2))
 
 
 def page_data(page):
