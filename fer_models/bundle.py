@@ -11,10 +11,12 @@ import dataclasses
 import hashlib
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fer_data.faces import FaceSettings
 from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex
 from fer_models.baselines.fitted import FittedBaseline, decode_baseline, encode_baseline
@@ -41,6 +43,8 @@ class Bundle:
         image_shape: height, width and channels of the pixels.
         color: `"gray"` or `"rgb"`.
         equalize: how the light of the pictures was evened out: `"none"`, `"hist"`, `"clahe"`.
+        faces: how faces were found, aligned and cut out, the detector by name; None: pictures were
+            taken as they are. Of several sources that of the first whose faces were looked for.
         pixel_mean: mean of the training pixels a channel, 0 to 1; the network applies it itself.
         pixel_std: their standard deviation.
         dataset: name of the data set.
@@ -72,8 +76,24 @@ class Bundle:
     kind: str = "keras"
     sklearn_version: str = ""
     extractor_sha256: str = ""
+    faces: Mapping[str, Any] | None = None
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
+
+    @property
+    def face_settings(self) -> FaceSettings | None:
+        """How faces were cut out, without the place of the detector's weights; None: they were not.
+
+        `face_detector` says whether weights belong to it.
+        """
+        if self.faces is None:
+            return None
+        return FaceSettings(**{**self.faces, "detector_weights": None})
+
+    @property
+    def face_detector(self) -> str:
+        """What found the faces: `"yunet"`, `"lbp"`, or empty where none were looked for."""
+        return str(self.faces["detector_weights"]) if self.faces is not None else ""
 
     def check_shards(self, shards_dir: Path, index: ShardIndex) -> None:
         """Refuses shards that the network cannot judge.
@@ -153,11 +173,13 @@ def _keras_bytes(network: Any) -> bytes:
 def _describe(index: ShardIndex, **fields: Any) -> Bundle:
     """What the index says of the images, and `fields`."""
     ingest = index.lineage.get("ingest", {}).get("settings", {})
+    aligned = [source["faces"] for source in ingest.get("sources", ()) if source.get("faces")]
     return Bundle(
         class_names=index.class_names,
         image_shape=index.image_shape,
         color="gray" if index.image_shape[2] == 1 else "rgb",
         equalize=ingest.get("equalize", "none"),
+        faces=aligned[0] if aligned else None,
         pixel_mean=index.pixel_mean,
         pixel_std=index.pixel_std,
         dataset=index.name,
@@ -205,7 +227,9 @@ def read_bundle(bundle_dir: Path) -> Bundle:
             )
         for name in ("class_names", "image_shape", "pixel_mean", "pixel_std"):
             fields[name] = tuple(fields[name])
-        return Bundle(**fields)
+        bundle = Bundle(**fields)
+        _ = bundle.face_settings, bundle.face_detector  # an error where they cannot be understood
+        return bundle
     except DamagedBundleError:
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:

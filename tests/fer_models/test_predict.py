@@ -9,20 +9,32 @@ import cv2
 import numpy as np
 import pytest
 
+from fer_data.dataset import faces_to_json
 from fer_data.errors import SettingsError
+from fer_data.face_align import FaceSettings
 from fer_models.bundle import read_bundle, write_bundle
 from fer_models.errors import DamagedBundleError, MissingBundleError, MissingPicturesError
 from fer_models.predict import Predictor, find_pictures, predict_files
 
 
 @pytest.fixture(scope="module")
-def bundle_dir(tmp_path_factory, shard_writer):
+def index(tmp_path_factory, shard_writer):
+    return shard_writer(tmp_path_factory.mktemp("shards"), {"train": [4]}, image_shape=(16, 16, 1))
+
+
+@pytest.fixture(scope="module")
+def bundle_dir(tmp_path_factory, index):
+    run_dir = tmp_path_factory.mktemp("run")
+    return write_bundle(
+        run_dir, flat_network(index), index, model="tiny", index_sha256="00", epoch=1
+    )
+
+
+def flat_network(index):
     import keras
 
-    run_dir = tmp_path_factory.mktemp("run")
-    index = shard_writer(tmp_path_factory.mktemp("shards"), {"train": [4]}, image_shape=(16, 16, 1))
     keras.utils.set_random_seed(0)
-    network = keras.Sequential(
+    return keras.Sequential(
         [
             keras.Input(index.image_shape, dtype="uint8"),
             keras.layers.Rescaling(1 / 255.0),
@@ -30,7 +42,6 @@ def bundle_dir(tmp_path_factory, shard_writer):
             keras.layers.Dense(len(index.class_names), activation="softmax"),
         ]
     )
-    return write_bundle(run_dir, network, index, model="tiny", index_sha256="00", epoch=1)
 
 
 def write_picture(path, shape=(20, 30, 3)):
@@ -143,3 +154,44 @@ def test_a_broken_bundle_json_is_one_clear_error(copied_bundle, text):
     (copied_bundle / "bundle.json").write_text(text)
     with pytest.raises(DamagedBundleError, match=r"bundle\.json"):
         Predictor.load(copied_bundle)
+
+
+def with_sources(index, *faces):
+    """An index whose sources had their faces cut out so; None: taken as they are."""
+    ingest = index.lineage["ingest"]
+    sources = [
+        {"name": f"source-{number}"} | ({"faces": faces_to_json(each)} if each else {})
+        for number, each in enumerate(faces)
+    ]
+    settings = {**ingest["settings"], "sources": sources}
+    lineage = {**index.lineage, "ingest": {**ingest, "settings": settings}}
+    return dataclasses.replace(index, lineage=json.loads(json.dumps(lineage)))
+
+
+def test_a_bundle_knows_how_faces_were_cut_out(index, tmp_path):
+    asked = FaceSettings(detector_weights=tmp_path / "yunet.onnx", margin=0.25, several="all")
+    made = with_sources(index, None, asked, FaceSettings(margin=0.5))
+    network = flat_network(index)
+    bundle_dir = write_bundle(tmp_path, network, made, model="tiny", index_sha256="00", epoch=1)
+    bundle = read_bundle(bundle_dir)
+    assert bundle.face_settings == dataclasses.replace(asked, detector_weights=None)
+    assert bundle.face_detector == "yunet"
+    assert str(tmp_path) not in (bundle_dir / "bundle.json").read_text()
+
+
+def test_a_bundle_of_pictures_as_they_are_names_no_faces(index, bundle_dir, copied_bundle):
+    assert read_bundle(bundle_dir).face_settings is None
+    assert read_bundle(bundle_dir).face_detector == ""
+    path = copied_bundle / "bundle.json"
+    fields = json.loads(path.read_text())
+    del fields["faces"]  # as bundles were written before
+    path.write_text(json.dumps(fields))
+    assert read_bundle(copied_bundle) == read_bundle(bundle_dir)
+
+
+@pytest.mark.parametrize("faces", [{"margin": 0.25}, {"detector_weights": "lbp", "margin": 9}, "x"])
+def test_faces_that_cannot_be_understood_are_one_clear_error(copied_bundle, faces):
+    path = copied_bundle / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"faces": faces}))
+    with pytest.raises(DamagedBundleError, match=r"bundle\.json: cannot be read"):
+        read_bundle(copied_bundle)
