@@ -20,7 +20,8 @@ Point = tuple[float, float]
 
 #: Height and width of what `Detector.look` takes.
 LOOK_SIDE = 128
-_TINY_SIDE = 128  # pictures up to this size are taken to be faces already cut out
+#: Pictures up to this size, in pixels, are taken to be faces already cut out.
+TINY_SIDE = 128
 _OVERLAP = 0.3  # of YuNet's own boxes: intersection over union of two that are one face
 _SHARED = 0.5  # part of the smaller of two boxes that also lies in the other: they are one face
 _STEPS = 16  # a pixel: places are rounded to them
@@ -94,14 +95,26 @@ class Detector:
         """
         if self.method == "lbp":
             return _sorted_faces(_distinct(self._detect_lbp(pixels)))
-        longer = max(pixels.shape[:2])
-        levels = _TINY_LEVELS if longer <= _TINY_SIDE else _LEVELS
         found: list[Face] = []
-        for level in levels:
+        for level in _levels(pixels):
             found += self._detect_yunet(pixels, level)
             if found and not every:
                 break
         return _sorted_faces(_distinct(found))
+
+    def detect_all(self, pixels: NDArray[np.uint8]) -> list[Face]:
+        """The faces that `detect` gives without `every`, the same to the bit, and all others.
+
+        Args:
+            pixels: as for `detect`.
+        """
+        if self.method == "lbp":
+            return self.detect(pixels)
+        found: list[Face] = []
+        for level in _levels(pixels):
+            more = _distinct(self._detect_yunet(pixels, level))
+            found += [face for face in more if _is_beside(face, found)]
+        return _sorted_faces(found)
 
     def look(self, square: NDArray[np.uint8]) -> Face | None:
         """The face in the middle of a square that was cut around it; None where YuNet sees none.
@@ -146,7 +159,7 @@ class Detector:
         if self._cascade is None:
             self._cascade = _load_cascade()
         height, width = pixels.shape[:2]
-        side = 120 if max(height, width) <= _TINY_SIDE else 320
+        side = 120 if max(height, width) <= TINY_SIDE else 320
         scale = side / max(height, width)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR_EXACT
@@ -201,6 +214,10 @@ def open_yunet(weights: Path, side: int, min_confidence: float, max_faces: int) 
     return net
 
 
+def _levels(pixels: NDArray[np.uint8]) -> tuple[_Level, ...]:
+    return _TINY_LEVELS if max(pixels.shape[:2]) <= TINY_SIDE else _LEVELS
+
+
 def _load_cascade() -> Any:
     # by name: scikit-image is large, only needed here, and only half typed
     skimage_data: Any = importlib.import_module("skimage.data")
@@ -235,9 +252,14 @@ def _distinct(faces: Sequence[Face]) -> list[Face]:
     """The faces without those that lie in a surer or, where nothing says which, a larger one."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: (-(face.confidence or 0.0), -face.area, face.box)):
-        if all(_shared(face, other) <= _SHARED for other in kept):
+        if _is_beside(face, kept):
             kept.append(face)
     return kept
+
+
+def _is_beside(face: Face, others: Sequence[Face]) -> bool:
+    """Whether a face is none of the others."""
+    return all(_shared(face, other) <= _SHARED for other in others)
 
 
 def _shared(first: Face, second: Face) -> float:

@@ -30,19 +30,23 @@ from fer_data.face_weights import (
     find_detector_weights,
 )
 from fer_data.image import ImageSettings, PreparedImage, fit_pixels
-from fer_data.picture_decode import decode_picture
+from fer_data.picture_decode import Decoded, decode_picture
 
 __all__ = [
     "NONE_RULES",
     "SEVERAL_RULES",
     "WEIGHTS_SHA256",
     "WEIGHTS_URLS",
+    "CutFace",
+    "Decoded",
     "Detector",
     "Face",
     "FaceSettings",
     "Point",
     "align_face",
     "alignment",
+    "cut_faces",
+    "decode_for_faces",
     "detector_for",
     "download_detector_weights",
     "find_detector_weights",
@@ -89,19 +93,88 @@ def prepare_faces(
         ImageError: the picture cannot be used; its `reason` is one of `fer_data.image.REASONS`,
             among them no-face and several-faces.
     """
-    pixels, height, width = decode_picture(data, "rgb", max(_DECODE_SIDE, image_settings.size))
-    faces = detector.detect(pixels, every=settings.several != "largest")
+    picture = decode_for_faces(data, image_settings)
+    return [
+        PreparedImage(cut.pixels, picture.height, picture.width)
+        for cut in cut_faces(picture, image_settings, settings, detector)
+    ]
+
+
+def decode_for_faces(data: bytes, image_settings: ImageSettings) -> Decoded:
+    """The picture that faces are looked for in: RGB, a large one shrunk.
+
+    Raises:
+        ImageError: the picture cannot be used.
+    """
+    return decode_picture(data, "rgb", max(_DECODE_SIDE, image_settings.size))
+
+
+class CutFace(NamedTuple):
+    """A face as a sample, and where it is.
+
+    Attributes:
+        pixels: uint8 array of shape (size, size, channels).
+        face: in pixels of the upright picture at its full size; None: the sample is the whole
+            picture.
+    """
+
+    pixels: NDArray[np.uint8]
+    face: Face | None
+
+
+def cut_faces(
+    picture: Decoded,
+    image_settings: ImageSettings,
+    settings: FaceSettings,
+    detector: Detector,
+    *,
+    every: bool = False,
+) -> list[CutFace]:
+    """The faces in a decoded picture, aligned and cut out, the largest first.
+
+    Args:
+        picture: upright, its pixels of shape (height, width, 3).
+        image_settings: the form of the result.
+        settings: which faces, and where they are put.
+        detector: as `detector_for` gives it.
+        every: all faces whatever `settings.several` says; those that it takes come out the same.
+
+    Raises:
+        ImageError: `reason` is no-face or several-faces.
+    """
+    pixels = picture.pixels
+    if every and settings.several == "largest":
+        faces = detector.detect_all(pixels)
+    else:
+        faces = detector.detect(pixels, every=settings.several != "largest")
     if not faces and settings.none == "reject":
-        raise ImageError("no-face", f"{detector.method} finds none in {width}x{height} pixels")
-    if len(faces) > 1 and settings.several == "reject":
+        size = f"{picture.width}x{picture.height}"
+        raise ImageError("no-face", f"{detector.method} finds none in {size} pixels")
+    if len(faces) > 1 and settings.several == "reject" and not every:
         raise ImageError("several-faces", f"{detector.method} finds {len(faces)}; expected one")
     if not faces:
-        whole = fit_pixels(in_color(pixels, image_settings), image_settings)
-        return [PreparedImage(whole, height, width)]
-    chosen = faces if settings.several == "all" else faces[:1]
+        return [CutFace(fit_pixels(in_color(pixels, image_settings), image_settings), None)]
+    chosen = faces if every or settings.several == "all" else faces[:1]
     settled = [settle_landmarks(pixels, face, detector) for face in chosen]
-    aligned = [align_face(pixels, face, settings, image_settings) for face in settled]
-    return [PreparedImage(face, height, width) for face in aligned]
+    return [
+        CutFace(align_face(pixels, face, settings, image_settings), _at_full_size(face, picture))
+        for face in settled
+    ]
+
+
+def _at_full_size(face: Face, picture: Decoded) -> Face:
+    """A face in the picture as it was before it was shrunk while it was decoded."""
+    height, width = picture.pixels.shape[:2]
+    longer, shorter = sorted((picture.height, picture.width), reverse=True)
+    x, y = (
+        (longer / width, shorter / height) if width > height else (shorter / width, longer / height)
+    )
+    left, top, box_width, box_height = face.box
+    return replace(
+        face,
+        box=(left * x, top * y, box_width * x, box_height * y),
+        landmarks=tuple(((a + 0.5) * x - 0.5, (b + 0.5) * y - 0.5) for a, b in face.landmarks),
+    )
 
 
 def settle_landmarks(pixels: NDArray[np.uint8], face: Face, detector: Detector) -> Face:

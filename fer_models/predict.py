@@ -1,9 +1,7 @@
-"""Trained networks put to use: on pixels, and on picture files."""
+"""Trained networks put to use: on samples, and on the faces in raw pictures."""
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +11,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_data.errors import ImageError, SettingsError
-from fer_data.image import ImageSettings, prepare_image
+from fer_data.faces import CutFace, FaceSettings
+from fer_data.image import ImageSettings
 from fer_models.bundle import Bundle, find_bundle, load_network, read_bundle
-from fer_models.errors import MissingPicturesError
+from fer_models.picture_faces import PictureSettings, SampleCutter, Samples, make_cutter
 
 #: Called with (samples done, samples in all).
 OnProgress = Callable[[int, int], None]
 _BATCH_SIZE = 256
 _SLICE_SIZE = 2048
+_AS_TRAINED = PictureSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacePrediction:
+    """What was predicted on one face.
+
+    Attributes:
+        class_name: the most probable class.
+        probability: of that class.
+        probabilities: of all classes, in the order of the bundle.
+        box: left, top, width and height of the face, in pixels of the upright picture at its full
+            size; may reach beyond it. None: the whole picture was taken for a face.
+        confidence: of the detector that it is a face, 0 to 1; None where it gives none.
+    """
+
+    class_name: str
+    probability: float
+    probabilities: tuple[float, ...]
+    box: tuple[float, float, float, float] | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PicturePrediction:
+    """What was predicted on one picture.
+
+    Attributes:
+        faces: the largest first; none where the picture cannot be used.
+        reason: why it cannot be used, one of `fer_data.image.REASONS` or `"unreadable"`; None
+            where it can.
+        detail: the reason in words; None likewise.
+    """
+
+    faces: tuple[FacePrediction, ...] = ()
+    reason: str | None = None
+    detail: str | None = None
 
 
 class Predictor:
-    """A trained network, ready to be used on pixels.
+    """A trained network, ready to be used; for one thread at a time.
 
     Args:
         bundle: what it was trained for.
@@ -36,14 +72,14 @@ class Predictor:
         self._network = network
 
     @staticmethod
-    def load(run_or_bundle_dir: Path) -> Predictor:
+    def load(run_or_bundle_dir: Path | str) -> Predictor:
         """The network of a run or a bundle.
 
         Raises:
             MissingBundleError: there is none at this place.
             DamagedBundleError: it cannot be read.
         """
-        bundle_dir = find_bundle(run_or_bundle_dir)
+        bundle_dir = find_bundle(Path(run_or_bundle_dir))
         bundle = read_bundle(bundle_dir)
         return Predictor(bundle, load_network(bundle_dir, bundle))
 
@@ -84,6 +120,76 @@ class Predictor:
             )
         return ImageSettings(size=height, color=self.bundle.color, equalize=self.bundle.equalize)
 
+    @property
+    def face_settings(self) -> FaceSettings | None:
+        """How faces were found and cut out in training; None: pictures were taken as they are."""
+        return self.bundle.face_settings
+
+    def cutter(self, settings: PictureSettings = _AS_TRAINED) -> SampleCutter:
+        """What cuts the samples that the network is to see out of raw pictures.
+
+        Raises:
+            SettingsError: as `image_settings`; or there are no weights of the detector that found
+                the faces it was trained on.
+        """
+        return make_cutter(self.bundle, self.image_settings, settings)
+
+    def predict_pictures(
+        self, pictures: Sequence[bytes], settings: PictureSettings = _AS_TRAINED
+    ) -> list[PicturePrediction]:
+        """What is seen on picture files; all their faces go through the network together.
+
+        Args:
+            pictures: each a whole PNG, JPEG, GIF, BMP, TIFF, WebP or PNM file.
+            settings: which samples are taken from them; by default those of training.
+
+        Returns:
+            One a picture, in order.
+
+        Raises:
+            SettingsError: as `cutter`.
+        """
+        return self.predict_samples(self.cutter(settings).cut_files(pictures))
+
+    def predict_pixels(
+        self, pictures: Sequence[NDArray[np.uint8]], settings: PictureSettings = _AS_TRAINED
+    ) -> list[PicturePrediction]:
+        """What is seen on decoded pictures, such as frames; all faces together, as above.
+
+        Args:
+            pictures: each a uint8 array of shape (height, width, 3), upright, channels in the
+                order R, G, B; sizes may differ.
+            settings: as of `predict_pictures`.
+
+        Returns:
+            One a picture, in order.
+
+        Raises:
+            SettingsError: as `cutter`; or an array is of another shape or dtype.
+        """
+        return self.predict_samples(self.cutter(settings).cut_pixels(pictures))
+
+    def predict_samples(self, pictures: Sequence[Samples]) -> list[PicturePrediction]:
+        """What is seen on pictures whose samples a cutter has cut out already."""
+        cuts = [cut for each in pictures if not isinstance(each, ImageError) for cut in each]
+        rows = iter(self.predict(np.stack([cut.pixels for cut in cuts])) if cuts else ())
+        return [
+            PicturePrediction(reason=each.reason, detail=each.detail)
+            if isinstance(each, ImageError)
+            else PicturePrediction(faces=tuple(self._describe(cut, next(rows)) for cut in each))
+            for each in pictures
+        ]
+
+    def _describe(self, cut: CutFace, row: NDArray[np.float32]) -> FacePrediction:
+        best = int(row.argmax())
+        return FacePrediction(
+            class_name=self.bundle.class_names[best],
+            probability=float(row[best]),
+            probabilities=tuple(row.tolist()),
+            box=cut.face.box if cut.face is not None else None,
+            confidence=cut.face.confidence if cut.face is not None else None,
+        )
+
     def predict(
         self, images: NDArray[np.uint8], on_progress: OnProgress | None = None
     ) -> NDArray[np.float32]:
@@ -112,138 +218,3 @@ class Predictor:
             if on_progress is not None:
                 on_progress(start + len(part), len(images))
         return np.concatenate(parts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """What was predicted on one picture file.
-
-    Attributes:
-        path: of the file.
-        class_name: the most probable class; None where the picture cannot be used.
-        probability: of that class; None likewise.
-        probabilities: of all classes, in the order of the bundle; empty likewise.
-        reason: why the picture cannot be used, one of `fer_data.image.REASONS` or
-            `"unreadable"`; None where it can.
-        detail: the reason in words; None likewise.
-    """
-
-    path: Path
-    class_name: str | None = None
-    probability: float | None = None
-    probabilities: tuple[float, ...] = ()
-    reason: str | None = None
-    detail: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PredictReport:
-    """What was predicted on some picture files.
-
-    Attributes:
-        class_names: what the probabilities stand for.
-        predictions: one a file, in order.
-    """
-
-    class_names: tuple[str, ...]
-    predictions: tuple[Prediction, ...]
-
-    @property
-    def num_failed(self) -> int:
-        """Files that could not be used."""
-        return sum(prediction.reason is not None for prediction in self.predictions)
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as JSON values; probabilities by class name."""
-        rows = []
-        for prediction in self.predictions:
-            named = zip(self.class_names, prediction.probabilities, strict=False)
-            fields = dataclasses.asdict(prediction)
-            rows.append(fields | {"path": str(prediction.path), "probabilities": dict(named)})
-        return {"class_names": list(self.class_names), "predictions": rows}
-
-
-def predict_files(
-    run_dir: Path, paths: Sequence[Path], on_progress: OnProgress | None = None
-) -> PredictReport:
-    """What a trained network sees on picture files.
-
-    Args:
-        run_dir: a run or a bundle.
-        paths: files, and folders that are walked; hidden files in folders are passed over.
-        on_progress: told how many files are done.
-
-    Raises:
-        MissingPicturesError: a path does not exist, or there is no file at all.
-        MissingBundleError: there is no trained network.
-        DamagedBundleError: it cannot be read.
-    """
-    files = find_pictures(paths)
-    predictor = Predictor.load(run_dir)
-    settings = predictor.image_settings
-    predictions: list[Prediction] = []
-    for start in range(0, len(files), _BATCH_SIZE):
-        predictions += _predict_batch(predictor, files[start : start + _BATCH_SIZE], settings)
-        if on_progress is not None:
-            on_progress(len(predictions), len(files))
-    return PredictReport(class_names=predictor.bundle.class_names, predictions=tuple(predictions))
-
-
-def find_pictures(paths: Sequence[Path]) -> list[Path]:
-    """The files among `paths` and below the folders among them, each once.
-
-    Raises:
-        MissingPicturesError: a path does not exist, or there is no file at all.
-    """
-    found: dict[Path, None] = {}
-    for path in paths:
-        if path.is_dir():
-            found.update(dict.fromkeys(_walk(path)))
-        elif path.exists():
-            found[path] = None
-        else:
-            raise MissingPicturesError(f"{path}: no such file or folder; expected pictures")
-    if not found:
-        raise MissingPicturesError(f"{', '.join(map(str, paths))}: no files; expected pictures")
-    return list(found)
-
-
-def _walk(folder: Path) -> list[Path]:
-    found = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(root, name) for name in sorted(names) if not name.startswith(".")]
-    return [path for path in found if path.is_file() or path.is_symlink()]
-
-
-def _predict_batch(
-    predictor: Predictor, files: Sequence[Path], settings: ImageSettings
-) -> list[Prediction]:
-    prepared = [_prepare(path, settings) for path in files]
-    pixels = [item for item in prepared if not isinstance(item, Prediction)]
-    rows = iter(predictor.predict(np.stack(pixels)) if pixels else ())
-    return [
-        item
-        if isinstance(item, Prediction)
-        else _name_class(path, next(rows), predictor.bundle.class_names)
-        for path, item in zip(files, prepared, strict=True)
-    ]
-
-
-def _prepare(path: Path, settings: ImageSettings) -> NDArray[np.uint8] | Prediction:
-    try:
-        return prepare_image(path.read_bytes(), settings).pixels
-    except ImageError as error:
-        return Prediction(path=path, reason=error.reason, detail=error.detail)
-    except OSError as error:
-        return Prediction(path=path, reason="unreadable", detail=error.strerror or str(error))
-
-
-def _name_class(path: Path, row: NDArray[np.float32], class_names: Sequence[str]) -> Prediction:
-    best = int(row.argmax())
-    return Prediction(
-        path=path,
-        class_name=class_names[best],
-        probability=float(row[best]),
-        probabilities=tuple(float(value) for value in row),
-    )

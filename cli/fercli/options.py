@@ -22,6 +22,12 @@ json_option = click.option(
 latex_option = click.option(
     "--latex", is_flag=True, help="Write the table as LaTeX too, with the rules of booktabs."
 )
+detector_weights_option = click.option(
+    "--detector-weights", type=click.Path(path_type=Path), help="YuNet's ONNX file."
+)
+download_detector_option = click.option(
+    "--download-detector", is_flag=True, help="Fetch YuNet into your cache first."
+)
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Show what would be done, and write nothing."
 )

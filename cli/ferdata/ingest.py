@@ -17,7 +17,14 @@ from fer_data.ingest import ingest as ingest_source
 from fer_data.ingest_report import IngestReport
 from fer_data.manifest import load_manifest, manifest_names
 from fer_data.sources.opening import SourceSettings
-from fercli.options import dataset_option, dry_run_option, json_option, workers_option
+from fercli.options import (
+    dataset_option,
+    detector_weights_option,
+    download_detector_option,
+    dry_run_option,
+    json_option,
+    workers_option,
+)
 from fercli.output import Output
 from ferdata.parameters import ClassMapping, Percent
 from ferdata.tables import show_classes
@@ -52,8 +59,8 @@ _SOURCE_OPTIONS = tuple(SourceSettings.__dataclass_fields__)
 @click.option("--color", type=click.Choice(COLORS), help="[default: gray]")
 @click.option("--equalize", type=click.Choice(EQUALIZE), help="Even out the light.")
 @click.option("--align", is_flag=True, help="Find the face, level its eyes, cut it out.")
-@click.option("--detector-weights", type=click.Path(path_type=Path), help="YuNet's ONNX file.")
-@click.option("--download-detector", is_flag=True, help="Fetch YuNet into your cache first.")
+@detector_weights_option
+@download_detector_option
 @click.option(
     "--several", type=click.Choice(["largest", "all", "reject"]), default="largest",
     show_default=True, help="Where --align finds several faces.",

@@ -15,7 +15,13 @@ from fer_data.quality import QualitySettings
 from fer_data.report.commands import as_typed
 from fer_data.report.findings import find_trouble
 from fer_data.report.page import render_inspection
-from fercli.options import dataset_option, json_option, workers_option
+from fercli.options import (
+    dataset_option,
+    detector_weights_option,
+    download_detector_option,
+    json_option,
+    workers_option,
+)
 from fercli.output import Output
 from ferdata.tables import show_classes
 
@@ -38,8 +44,8 @@ _SHOWN = (0.0, 0.01, 0.5, 0.99, 1.0)
     "--pca-variance", type=float, help="Share of the variance they shall explain, instead."
 )
 @click.option("--faces", is_flag=True, help="Measure how sure YuNet is of a face: slow.")
-@click.option("--detector-weights", type=click.Path(path_type=Path), help="YuNet's ONNX file.")
-@click.option("--download-detector", is_flag=True, help="Fetch YuNet into your cache first.")
+@detector_weights_option
+@download_detector_option
 @workers_option
 @json_option
 def inspect(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fercli.options import json_option
+from fercli.options import detector_weights_option, download_detector_option, json_option
 from fercli.output import Output
 
 if TYPE_CHECKING:
-    from fer_models.predict import PredictReport
+    from fer_models.picture_faces import PictureSettings
+    from fer_models.predict_files import PredictReport
+    from fer_models.prediction_rows import Prediction
 
 
 @click.command()
@@ -21,54 +24,92 @@ if TYPE_CHECKING:
 @click.argument(
     "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-@click.option("--csv", "as_csv", is_flag=True, help="Print a line a file as CSV.")
+@click.option(
+    "--faces/--no-faces", default=None,
+    help="Find the faces, or take each picture for one.  [default: as in training]",
+)  # fmt: skip
+@detector_weights_option
+@download_detector_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print a line a face as CSV.")
 @json_option
-def predict(run_dir: Path, paths: tuple[Path, ...], as_csv: bool, as_json: bool) -> None:
-    """Name the expression on each picture PATH with the network of the run or bundle RUN.
+def predict(
+    run_dir: Path,
+    paths: tuple[Path, ...],
+    faces: bool | None,
+    detector_weights: Path | None,
+    download_detector: bool,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Name the expressions on pictures PATH with the network of the run or bundle RUN.
 
-    Folders are walked. A picture is cut to its centre square: give faces.
+    PATH is a picture, a folder, a ZIP or tar archive, a quoted pattern, or - for a list of paths
+    on standard input. Faces are found, aligned and prepared as in training; where the network was
+    trained on pictures as they were, so are these, cut to their centre square.
 
     \b
     Example:
       fermodel predict runs/cnn4-001 face.jpg more-faces/
+      fermodel predict runs/cnn4-001 --faces "photos/*.jpg"
     """
     from fermodel.quiet import load_keras_for
 
     if as_csv and as_json:
         raise click.UsageError("--csv or --json, not both")
+    settings = _settings(faces, detector_weights, download_detector)
     load_keras_for(run_dir)
-    from fer_models.predict import predict_files
+    from fer_models.predict_files import predict_files
 
     out = Output(as_json=as_json)
+    rows: list[Prediction] = []
     with out.progress("Predicting", "files") as progress:
-        report = predict_files(run_dir, paths, progress)
-    _show_csv(report) if as_csv else _show_report(out, report)
-    if report.num_failed == len(report.predictions):
+        report = predict_files(run_dir, paths, settings, on_rows=rows.extend, on_progress=progress)
+    _show_csv(report, rows) if as_csv else _show(out, report, rows)
+    if report.num_failed == report.num_files:
         sys.exit(1)
 
 
-def _show_csv(report: PredictReport) -> None:
+def _settings(
+    faces: bool | None, detector_weights: Path | None, download_detector: bool
+) -> PictureSettings:
+    from fer_data.face_weights import download_detector_weights
+    from fer_models.picture_faces import PictureSettings
+
+    if download_detector:
+        download_detector_weights()
+    rule = {None: "as-trained", True: "find", False: "whole"}[faces]
+    return PictureSettings(faces=rule, detector_weights=detector_weights)
+
+
+def _show_csv(report: PredictReport, rows: Sequence[Prediction]) -> None:
+    from fer_models.prediction_rows import column_names, csv_values
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(
-        ["path", "class", "probability", *(f"p_{n}" for n in report.class_names), "reason"]
-    )
-    for row in report.predictions:
-        values = [f"{value:.6f}" for value in row.probabilities] or [""] * len(report.class_names)
-        probability = "" if row.probability is None else f"{row.probability:.6f}"
-        writer.writerow([row.path, row.class_name, probability, *values, row.reason])
+    writer.writerow(column_names(report.class_names))
+    writer.writerows(csv_values(row, report.class_names) for row in rows)
 
 
-def _show_report(out: Output, report: PredictReport) -> None:
-    rows: list[tuple[object, ...]] = []
-    for row in report.predictions:
+def _show(out: Output, report: PredictReport, rows: Sequence[Prediction]) -> None:
+    lines: list[tuple[object, ...]] = []
+    for row in rows:
         if row.probability is None:
-            rows.append((row.path, "-", "", f"{row.reason}: {row.detail}"))
+            lines.append((row.path, "", "-", "", f"{row.reason}: {row.detail}"))
             continue
         order = sorted(zip(row.probabilities, report.class_names, strict=True), reverse=True)
         others = ", ".join(f"{name} {value:.0%}" for value, name in order[1:4])
-        rows.append((row.path, row.class_name, f"{row.probability:.0%}", others))
-    out.table("Predictions", ("file", "class", "probability", "others, or why not"), rows)
-    good = len(report.predictions) - report.num_failed
-    out.note(f"{good:,} of {len(report.predictions):,} files predicted")
+        lines.append((row.path, _place(row), row.class_name, f"{row.probability:.0%}", others))
+    columns = ("file", "face", "class", "probability", "others, or why not")
+    out.table("Predictions", columns, lines)
+    good = report.num_files - report.num_failed
+    out.note(f"{report.num_faces:,} faces on {good:,} of {report.num_files:,} files")
     out.note("Next:  --csv or --json gives all probabilities")
-    out.result(report.to_json())
+    predictions = [row.to_json(report.class_names) for row in rows]
+    out.result(report.to_json() | {"predictions": predictions})
+
+
+def _place(row: Prediction) -> str:
+    """Where a face is, in words."""
+    if row.box is None:
+        return "whole picture"
+    left, top, width, height = (round(value) for value in row.box)
+    return f"{width}x{height} at {left},{top}"

@@ -134,7 +134,12 @@ def test_predict_names_pictures_and_reasons(home):
     assert rows[1]["reason"] == "not-an-image"
     done = fermodel("predict", "runs/cnn4-001", "faces/notes.txt", "--csv", cwd=home)
     assert done.returncode == 1
-    assert done.stdout.splitlines()[1] == "faces/notes.txt,,,,,,not-an-image"
+    header, row = done.stdout.splitlines()
+    assert header == (
+        "path,face,left,top,width,height,confidence,class,probability,"
+        "p_anger,p_happiness,p_neutral,reason,detail"
+    )
+    assert row == "faces/notes.txt,,,,,,,,,,,,not-an-image,begins with b'no pictu'"
 
 
 def test_json_is_one_object_on_standard_output(home):

@@ -221,6 +221,20 @@ def test_two_people_are_two_faces(yunet: Detector) -> None:
 
 
 @pytest.mark.realdata
+@pytest.mark.parametrize("side", [48, 128, 200, 700, 1500])
+def test_all_faces_are_those_of_the_first_look_and_others(yunet: Detector, side: int) -> None:
+    astronaut = photograph()
+    small = cv2.resize(astronaut, (96, 96), interpolation=cv2.INTER_AREA)
+    scene = np.full((512, 1024, 3), 120, np.uint8)
+    scene[:, :512], scene[300:396, 800:896] = astronaut, small
+    pixels = cv2.resize(scene, (side, side // 2), interpolation=cv2.INTER_AREA)
+    first, every = yunet.detect(pixels), yunet.detect_all(pixels)  # type: ignore[arg-type]
+    assert set(first) <= set(every)
+    assert len(every) == (2 if side >= 700 else 1)
+    assert every == sorted(every, key=lambda face: -face.area)
+
+
+@pytest.mark.realdata
 @pytest.mark.parametrize("name", ["chelsea", "coffee", "rocket"])
 def test_a_picture_without_people_has_no_face(yunet: Detector, name: str) -> None:
     data = pytest.importorskip("skimage.data")

@@ -14,7 +14,9 @@ from fer_data.errors import SettingsError
 from fer_data.face_align import FaceSettings
 from fer_models.bundle import read_bundle, write_bundle
 from fer_models.errors import DamagedBundleError, MissingBundleError, MissingPicturesError
-from fer_models.predict import Predictor, find_pictures, predict_files
+from fer_models.picture_files import open_pictures
+from fer_models.predict import Predictor
+from fer_models.predict_files import predict_files
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +53,14 @@ def write_picture(path, shape=(20, 30, 3)):
     return path
 
 
+def predict_rows(bundle_dir, paths, **options):
+    rows = []
+    return predict_files(bundle_dir, paths, on_rows=rows.extend, **options), rows
+
+
 def test_a_bundle_is_enough_to_predict(bundle_dir):
     predictor = Predictor.load(bundle_dir)
-    assert Predictor.load(bundle_dir.parent).bundle == predictor.bundle
+    assert Predictor.load(str(bundle_dir.parent)).bundle == predictor.bundle
     images = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 1), dtype=np.uint8)
     done = []
     probabilities = predictor.predict(images, lambda *counts: done.append(counts))
@@ -78,17 +85,18 @@ def test_bad_files_are_rows_with_a_reason(bundle_dir, tmp_path):
     cut.write_bytes(cut.read_bytes()[:200])
     (tmp_path / "faces" / "gone.png").symlink_to(tmp_path / "nothing")
     (tmp_path / "faces" / "loop").symlink_to(tmp_path / "faces")
-    report = predict_files(bundle_dir, [tmp_path / "faces", good])
-    rows = {row.path.name: row for row in report.predictions}
-    assert len(rows) == len(report.predictions) == 5
-    assert report.num_failed == 4
+    report, listed = predict_rows(bundle_dir, [tmp_path / "faces", good])
+    rows = {row.path.name: row for row in listed}
+    assert len(rows) == len(listed) == report.num_files == 5
+    assert (report.num_faces, report.num_failed) == (1, 4)
     assert rows[good.name].class_name in report.class_names
     assert rows[good.name].probability == max(rows[good.name].probabilities)
     assert rows["empty.png"].reason == "empty"
     assert rows["text.jpg"].reason == "not-an-image"
     assert rows["cut.png"].reason in {"truncated", "corrupt"}
     assert rows["gone.png"].reason == "unreadable"
-    assert json.dumps(report.to_json())
+    assert (rows[good.name].face, rows[good.name].box) == (1, None)
+    assert json.dumps([row.to_json(report.class_names) for row in listed])
 
 
 def test_a_picture_is_prepared_as_in_training(bundle_dir, tmp_path):
@@ -97,7 +105,7 @@ def test_a_picture_is_prepared_as_in_training(bundle_dir, tmp_path):
     pixels = np.random.default_rng(2).integers(0, 256, (16, 16, 1), dtype=np.uint8)
     path = tmp_path / "same.png"
     path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
-    row = predict_files(bundle_dir, [path]).predictions[0]
+    (row,) = predict_rows(bundle_dir, [path])[1]
     np.testing.assert_allclose(row.probabilities, predictor.predict(pixels[None])[0], rtol=1e-5)
 
 
@@ -105,7 +113,7 @@ def test_nothing_to_predict_on_is_one_clear_error(bundle_dir, tmp_path):
     with pytest.raises(MissingPicturesError, match="no such file or folder"):
         predict_files(bundle_dir, [tmp_path / "none.png"])
     with pytest.raises(MissingPicturesError, match="no files; expected pictures"):
-        find_pictures([tmp_path])
+        open_pictures([tmp_path]).__enter__()
 
 
 def test_a_missing_bundle_says_what_to_do(tmp_path):

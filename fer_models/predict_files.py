@@ -1,0 +1,151 @@
+"""Picture files -> what a trained network sees on them, in portions that fit any memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fer_data.errors import ImageError
+from fer_models.picture_faces import PictureSettings, SampleCutter, Samples
+from fer_models.picture_files import PictureFile, open_pictures
+from fer_models.predict import OnProgress, PicturePrediction, Predictor
+from fer_models.prediction_rows import Prediction, make_rows
+
+_PORTION_FILES, _PORTION_BYTES = 256, 2**25
+
+
+class PredictedFile(NamedTuple):
+    """A picture file, and what was predicted on it.
+
+    Attributes:
+        file: the file.
+        data: its bytes; empty where they cannot be read.
+        prediction: on its faces.
+    """
+
+    file: PictureFile
+    data: bytes
+    prediction: PicturePrediction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictReport:
+    """What was predicted on some picture files, in numbers.
+
+    Attributes:
+        class_names: what the probabilities stand for.
+        num_files: files.
+        num_faces: faces on them.
+        class_counts: class → faces.
+        reasons: reason → files that could not be used.
+    """
+
+    class_names: tuple[str, ...]
+    num_files: int
+    num_faces: int
+    class_counts: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def num_failed(self) -> int:
+        """Files that could not be used."""
+        return sum(self.reasons.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return dataclasses.asdict(self) | {"class_names": list(self.class_names)}
+
+
+def predict_files(
+    run_dir: Path,
+    paths: Sequence[Path],
+    settings: PictureSettings | None = None,
+    *,
+    on_rows: Callable[[Sequence[Prediction]], None] | None = None,
+    on_progress: OnProgress | None = None,
+) -> PredictReport:
+    """What a trained network sees on picture files; the files are read as they are needed.
+
+    Args:
+        run_dir: a run or a bundle.
+        paths: as for `fer_models.picture_files.open_pictures`.
+        settings: which samples are taken from pictures; None: those of training.
+        on_rows: given the rows of some files after another, in order.
+        on_progress: told how many files are done.
+
+    Raises:
+        MissingPicturesError: a path does not exist, or there is no file at all.
+        MissingBundleError: there is no trained network.
+        DamagedBundleError: it cannot be read.
+        SourceError: an archive is damaged.
+        SettingsError: as `Predictor.cutter`.
+    """
+    classes: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    num_done = 0
+    with open_pictures(paths) as files:
+        predictor = Predictor.load(run_dir)
+        cutter = predictor.cutter(settings or PictureSettings())
+        for portion in predict_portions(predictor, cutter, files):
+            for _, _, prediction in portion:
+                classes.update(face.class_name for face in prediction.faces)
+                reasons.update([prediction.reason] if prediction.reason is not None else [])
+            if on_rows is not None:
+                on_rows(
+                    [row for each in portion for row in make_rows(each.file.path, each.prediction)]
+                )
+            num_done += len(portion)
+            if on_progress is not None:
+                on_progress(num_done, len(files))
+    names = predictor.bundle.class_names
+    return PredictReport(
+        class_names=names,
+        num_files=num_done,
+        num_faces=classes.total(),
+        class_counts={name: classes[name] for name in names},
+        reasons=dict(reasons.most_common()),
+    )
+
+
+def predict_portions(
+    predictor: Predictor, cutter: SampleCutter, files: Iterable[PictureFile]
+) -> Iterator[list[PredictedFile]]:
+    """The files in order, in portions of at most 256 files and little more than 32 MB."""
+    for portion in _read_portions(files):
+        good = [data for _, data in portion if not isinstance(data, ImageError)]
+        cut = iter(cutter.cut_files(good))
+        samples: list[Samples] = [
+            data if isinstance(data, ImageError) else next(cut) for _, data in portion
+        ]
+        predictions = predictor.predict_samples(samples)
+        yield [
+            PredictedFile(file, b"" if isinstance(data, ImageError) else data, prediction)
+            for (file, data), prediction in zip(portion, predictions, strict=True)
+        ]
+
+
+def _read_portions(
+    files: Iterable[PictureFile],
+) -> Iterator[list[tuple[PictureFile, bytes | ImageError]]]:
+    portion: list[tuple[PictureFile, bytes | ImageError]] = []
+    num_bytes = 0
+    for file in files:
+        data = _read(file)
+        portion.append((file, data))
+        num_bytes += 0 if isinstance(data, ImageError) else len(data)
+        if len(portion) >= _PORTION_FILES or num_bytes >= _PORTION_BYTES:
+            yield portion
+            portion, num_bytes = [], 0
+    if portion:
+        yield portion
+
+
+def _read(file: PictureFile) -> bytes | ImageError:
+    try:
+        return file.read()
+    except ImageError as error:
+        return error
