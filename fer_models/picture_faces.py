@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ FACE_RULES = ("as-trained", "find", "whole")
 #: The samples of one picture, or why there is none.
 Samples = list[CutFace] | ImageError
 
+_DECODED_BYTES = 2**18
 _log = logging.getLogger(__name__)
 
 
@@ -77,10 +78,13 @@ class SampleCutter:
         Returns:
             Of each the samples; `face` of a picture taken whole is None.
         """
-        if self.faces is None:
-            whole = prepare_images(pictures, self.image)
-            return [p if isinstance(p, ImageError) else [CutFace(p.pixels, None)] for p in whole]
-        return [self._cut_file(data) for data in pictures]
+        if self.faces is not None:
+            return [self._cut_file(data) for data in pictures]
+        return [
+            picture if isinstance(picture, ImageError) else [CutFace(picture.pixels, None)]
+            for few in _decoded_together(pictures)
+            for picture in prepare_images(few, self.image)
+        ]
 
     def cut_pixels(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Samples]:
         """The samples of each decoded picture, all faces of it, the largest first.
@@ -128,6 +132,20 @@ class SampleCutter:
     def _find(self, picture: Decoded) -> list[CutFace]:
         assert self.faces is not None
         return cut_faces(picture, self.image, self.faces, detector_for(self.faces), every=True)
+
+
+def _decoded_together(pictures: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Picture files in portions whose pixels fit into memory together."""
+    few: list[bytes] = []
+    num_bytes = 0
+    for data in pictures:
+        few.append(data)
+        num_bytes += len(data)
+        if num_bytes > _DECODED_BYTES:
+            yield few
+            few, num_bytes = [], 0
+    if few:
+        yield few
 
 
 def make_cutter(bundle: Bundle, image: ImageSettings, settings: PictureSettings) -> SampleCutter:
