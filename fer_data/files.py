@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,31 +16,46 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-def write_file(path: Path, *parts: Buffer) -> None:
-    """Puts bytes at `path`: written beside it, flushed to the disk, then renamed.
+@contextlib.contextmanager
+def writing_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to be written: beside `path`, flushed to the disk and renamed when all is in it.
 
     Args:
         path: of the file; its folder is made where there is none.
-        parts: of its content, in order.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; nothing stands at `path` that
-            did not stand there before.
+        OSError: the disk is full or the folder cannot be written. After this and any other error
+            nothing stands at `path` that did not stand there before.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with beside.open("wb") as file:
-            file.writelines(parts)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        error.filename = str(path)  # a full disk names no file by itself
+        if error.filename is None or Path(error.filename) == beside:
+            error.filename = str(path)  # a full disk names no file by itself
         raise
     finally:
         with contextlib.suppress(OSError):  # a read-only disk refuses even what is not there
             beside.unlink()
+
+
+def write_file(path: Path, *parts: Buffer) -> None:
+    """Puts bytes at `path`, whole or not at all; see `writing_file`.
+
+    Args:
+        path: of the file.
+        parts: of its content, in order.
+
+    Raises:
+        OSError: likewise.
+    """
+    with writing_file(path) as file:
+        file.writelines(parts)
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,8 @@ from fer_data.errors import ImageError
 from fer_models.picture_faces import PictureSettings, SampleCutter, Samples
 from fer_models.picture_files import PictureFile, open_pictures
 from fer_models.predict import OnProgress, PicturePrediction, Predictor
-from fer_models.prediction_rows import Prediction, make_rows
+from fer_models.prediction_rows import TakeRows, make_rows
+from fer_models.prediction_table import check_table_name, writing_table
 
 _PORTION_FILES, _PORTION_BYTES = 256, 2**25
 
@@ -33,6 +35,29 @@ class PredictedFile(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PredictSettings:
+    """What is taken from picture files, and what is written of them.
+
+    Attributes:
+        pictures: which samples are taken from the pictures.
+        table: file of rows, its form by its ending: .csv, .jsonl or .parquet; None: none.
+    """
+
+    pictures: PictureSettings = field(default_factory=PictureSettings)
+    table: Path | None = None
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The files and folders that are asked for."""
+        asked = (self.table,)
+        return tuple(path for path in asked if path is not None)
+
+    def __post_init__(self) -> None:
+        if self.table is not None:
+            check_table_name(self.table)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PredictReport:
     """What was predicted on some picture files, in numbers.
 
@@ -42,6 +67,7 @@ class PredictReport:
         num_faces: faces on them.
         class_counts: class → faces.
         reasons: reason → files that could not be used.
+        written: files and folders that were written.
     """
 
     class_names: tuple[str, ...]
@@ -49,6 +75,7 @@ class PredictReport:
     num_faces: int
     class_counts: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
+    written: tuple[Path, ...] = ()
 
     @property
     def num_failed(self) -> int:
@@ -57,15 +84,16 @@ class PredictReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
-        return dataclasses.asdict(self) | {"class_names": list(self.class_names)}
+        lists = {"class_names": list(self.class_names), "written": list(map(str, self.written))}
+        return dataclasses.asdict(self) | lists
 
 
 def predict_files(
     run_dir: Path,
     paths: Sequence[Path],
-    settings: PictureSettings | None = None,
+    settings: PredictSettings,
     *,
-    on_rows: Callable[[Sequence[Prediction]], None] | None = None,
+    on_rows: TakeRows | None = None,
     on_progress: OnProgress | None = None,
 ) -> PredictReport:
     """What a trained network sees on picture files; the files are read as they are needed.
@@ -73,7 +101,7 @@ def predict_files(
     Args:
         run_dir: a run or a bundle.
         paths: as for `fer_models.picture_files.open_pictures`.
-        settings: which samples are taken from pictures; None: those of training.
+        settings: see `PredictSettings`.
         on_rows: given the rows of some files after another, in order.
         on_progress: told how many files are done.
 
@@ -87,27 +115,31 @@ def predict_files(
     classes: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     num_done = 0
-    with open_pictures(paths) as files:
+    with contextlib.ExitStack() as stack:
+        files = stack.enter_context(open_pictures(paths))
         predictor = Predictor.load(run_dir)
-        cutter = predictor.cutter(settings or PictureSettings())
+        cutter = predictor.cutter(settings.pictures)
+        names = predictor.bundle.class_names
+        sinks = [on_rows] if on_rows is not None else []
+        if settings.table is not None:
+            sinks.append(stack.enter_context(writing_table(settings.table, names)))
         for portion in predict_portions(predictor, cutter, files):
             for _, _, prediction in portion:
                 classes.update(face.class_name for face in prediction.faces)
                 reasons.update([prediction.reason] if prediction.reason is not None else [])
-            if on_rows is not None:
-                on_rows(
-                    [row for each in portion for row in make_rows(each.file.path, each.prediction)]
-                )
+            rows = [row for each in portion for row in make_rows(each.file.path, each.prediction)]
+            for sink in sinks:
+                sink(rows)
             num_done += len(portion)
             if on_progress is not None:
                 on_progress(num_done, len(files))
-    names = predictor.bundle.class_names
     return PredictReport(
         class_names=names,
         num_files=num_done,
         num_faces=classes.total(),
         class_counts={name: classes[name] for name in names},
         reasons=dict(reasons.most_common()),
+        written=settings.written,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,10 @@ class Prediction:
         box = None if self.box is None else [round(value, 1) for value in self.box]
         path = readable_text(str(self.path))
         return fields | {"path": path, "box": box, "probabilities": dict(named)}
+
+
+#: Called with the rows of some files after another.
+TakeRows = Callable[[Sequence[Prediction]], None]
 
 
 def make_rows(path: Path, picture: PicturePrediction) -> list[Prediction]:

@@ -6,7 +6,7 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @detector_weights_option
 @download_detector_option
+@click.option(
+    "--out", "table", type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a row a face here: .csv, .jsonl or .parquet.",
+)  # fmt: skip
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line a face as CSV.")
 @json_option
 def predict(
@@ -40,6 +44,7 @@ def predict(
     download_detector: bool,
     as_csv: bool,
     as_json: bool,
+    **outputs: Any,
 ) -> None:
     """Name the expressions on pictures PATH with the network of the run or bundle RUN.
 
@@ -56,20 +61,23 @@ def predict(
 
     if as_csv and as_json:
         raise click.UsageError("--csv or --json, not both")
-    settings = _settings(faces, detector_weights, download_detector)
+    pictures = _pictures(faces, detector_weights, download_detector)
+    from fer_models.predict_files import PredictSettings, predict_files
+
+    settings = PredictSettings(pictures=pictures, **outputs)
     load_keras_for(run_dir)
-    from fer_models.predict_files import predict_files
 
     out = Output(as_json=as_json)
     rows: list[Prediction] = []
+    keep = rows.extend if as_csv or settings.table is None else None
     with out.progress("Predicting", "files") as progress:
-        report = predict_files(run_dir, paths, settings, on_rows=rows.extend, on_progress=progress)
+        report = predict_files(run_dir, paths, settings, on_rows=keep, on_progress=progress)
     _show_csv(report, rows) if as_csv else _show(out, report, rows)
     if report.num_failed == report.num_files:
         sys.exit(1)
 
 
-def _settings(
+def _pictures(
     faces: bool | None, detector_weights: Path | None, download_detector: bool
 ) -> PictureSettings:
     from fer_data.face_weights import download_detector_weights
@@ -90,6 +98,22 @@ def _show_csv(report: PredictReport, rows: Sequence[Prediction]) -> None:
 
 
 def _show(out: Output, report: PredictReport, rows: Sequence[Prediction]) -> None:
+    if rows:
+        _show_rows(out, report, rows)
+    else:
+        counts = list(report.class_counts.items())
+        out.table("Faces", ("class", "faces"), counts, total=("all", report.num_faces))
+        if report.reasons:
+            out.table("Not used", ("reason", "files"), list(report.reasons.items()))
+    good = report.num_files - report.num_failed
+    out.note(f"{report.num_faces:,} faces on {good:,} of {report.num_files:,} files")
+    for path in report.written:
+        out.note(f"Wrote {path}")
+    predictions = [row.to_json(report.class_names) for row in rows]
+    out.result(report.to_json() | ({"predictions": predictions} if rows else {}))
+
+
+def _show_rows(out: Output, report: PredictReport, rows: Sequence[Prediction]) -> None:
     lines: list[tuple[object, ...]] = []
     for row in rows:
         if row.probability is None:
@@ -100,11 +124,7 @@ def _show(out: Output, report: PredictReport, rows: Sequence[Prediction]) -> Non
         lines.append((row.path, _place(row), row.class_name, f"{row.probability:.0%}", others))
     columns = ("file", "face", "class", "probability", "others, or why not")
     out.table("Predictions", columns, lines)
-    good = report.num_files - report.num_failed
-    out.note(f"{report.num_faces:,} faces on {good:,} of {report.num_files:,} files")
-    out.note("Next:  --csv or --json gives all probabilities")
-    predictions = [row.to_json(report.class_names) for row in rows]
-    out.result(report.to_json() | {"predictions": predictions})
+    out.note("Next:  --csv, --json or --out table.csv gives all probabilities")
 
 
 def _place(row: Prediction) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from fer_data.dataset import faces_to_json
@@ -16,7 +19,9 @@ from fer_models.bundle import read_bundle, write_bundle
 from fer_models.errors import DamagedBundleError, MissingBundleError, MissingPicturesError
 from fer_models.picture_files import open_pictures
 from fer_models.predict import Predictor
-from fer_models.predict_files import predict_files
+from fer_models.predict_files import PredictSettings, predict_files
+from fer_models.prediction_rows import Prediction, column_names
+from fer_models.prediction_table import writing_table
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +60,8 @@ def write_picture(path, shape=(20, 30, 3)):
 
 def predict_rows(bundle_dir, paths, **options):
     rows = []
-    return predict_files(bundle_dir, paths, on_rows=rows.extend, **options), rows
+    settings = PredictSettings(**options)
+    return predict_files(bundle_dir, paths, settings, on_rows=rows.extend), rows
 
 
 def test_a_bundle_is_enough_to_predict(bundle_dir):
@@ -111,9 +117,71 @@ def test_a_picture_is_prepared_as_in_training(bundle_dir, tmp_path):
 
 def test_nothing_to_predict_on_is_one_clear_error(bundle_dir, tmp_path):
     with pytest.raises(MissingPicturesError, match="no such file or folder"):
-        predict_files(bundle_dir, [tmp_path / "none.png"])
+        predict_rows(bundle_dir, [tmp_path / "none.png"])
     with pytest.raises(MissingPicturesError, match="no files; expected pictures"):
         open_pictures([tmp_path]).__enter__()
+
+
+def read_table(path):
+    """The rows of a table as strings, numbers and None."""
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            return [{k: v or None for k, v in row.items()} for row in csv.DictReader(file)]
+    return pq.read_table(path).to_pylist()
+
+
+def test_every_form_of_the_table_holds_the_same_rows(bundle_dir, tmp_path):
+    write_picture(tmp_path / "faces" / "gut-ä,\n.png")
+    (tmp_path / "faces" / "empty.png").touch()
+    tables = [tmp_path / "out" / f"table{suffix}" for suffix in (".csv", ".jsonl", ".parquet")]
+    for path in tables:
+        report, rows = predict_rows(bundle_dir, [tmp_path / "faces"], table=path)
+    assert [row["path"] for row in read_table(tables[0])] == [str(row.path) for row in rows]
+    lines = tables[1].read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == [row.to_json(report.class_names) for row in rows]
+    for found, expected in zip(read_table(tables[0]), read_table(tables[2]), strict=True):
+        assert list(found) == list(expected) == column_names(report.class_names)
+        for name, value in expected.items():
+            if isinstance(value, float):
+                assert abs(float(found[name]) - value) < 1e-6
+            else:
+                assert found[name] == (None if value is None else str(value))
+    assert read_table(tables[2])[0]["reason"] == "empty"
+    assert sorted((tmp_path / "out").iterdir()) == tables
+
+
+def test_a_parquet_table_of_many_rows_is_whole(tmp_path):
+    rows = [
+        Prediction(path=Path(f"{n}.png"), face=1, class_name="a", probability=0.5, box=(1, 2, 3, 4),
+                   probabilities=(0.5, 0.5))
+        for n in range(20_000)
+    ]  # fmt: skip
+    path = tmp_path / "t.parquet"
+    with writing_table(path, ("a", "b")) as take:
+        for start in range(0, len(rows), 256):
+            take(rows[start : start + 256])
+    table = pq.read_table(path)
+    assert table["path"].to_pylist() == [str(row.path) for row in rows]
+    assert pq.ParquetFile(path).num_row_groups < 5
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_table_is_there_whole_or_not_at_all(tmp_path, suffix):
+    path = tmp_path / f"table{suffix}"
+    path.write_text("before")
+
+    def rows():
+        yield Prediction(path=Path("x.png"), reason="empty", detail="the file has no bytes")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), writing_table(path, ("a",)) as take:
+        take(rows())
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["before"]
+
+
+def test_a_table_of_another_form_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(SettingsError, match=r"t\.xlsx: expected a name that ends with \.csv"):
+        PredictSettings(table=Path("t.xlsx"))
 
 
 def test_a_missing_bundle_says_what_to_do(tmp_path):
