@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fer_data.errors import ImageError
+from fer_models.annotated_files import AnnotatedFolder
 from fer_models.picture_faces import PictureSettings, SampleCutter, Samples
 from fer_models.picture_files import PictureFile, open_pictures
 from fer_models.predict import OnProgress, PicturePrediction, Predictor
-from fer_models.prediction_rows import TakeRows, make_rows
+from fer_models.prediction_grid import PredictionGrid, check_grid_name
+from fer_models.prediction_rows import Prediction, TakeRows, make_rows
 from fer_models.prediction_table import check_table_name, writing_table
 
 _PORTION_FILES, _PORTION_BYTES = 256, 2**25
@@ -41,20 +43,26 @@ class PredictSettings:
     Attributes:
         pictures: which samples are taken from the pictures.
         table: file of rows, its form by its ending: .csv, .jsonl or .parquet; None: none.
+        annotate_dir: folder of copies with boxes and labels; None: none.
+        grid: PNG file of a sheet of up to nine faces; None: none.
     """
 
     pictures: PictureSettings = field(default_factory=PictureSettings)
     table: Path | None = None
+    annotate_dir: Path | None = None
+    grid: Path | None = None
 
     @property
     def written(self) -> tuple[Path, ...]:
         """The files and folders that are asked for."""
-        asked = (self.table,)
+        asked = (self.table, self.annotate_dir, self.grid)
         return tuple(path for path in asked if path is not None)
 
     def __post_init__(self) -> None:
         if self.table is not None:
             check_table_name(self.table)
+        if self.grid is not None:
+            check_grid_name(self.grid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,20 +124,20 @@ def predict_files(
     reasons: Counter[str] = Counter()
     num_done = 0
     with contextlib.ExitStack() as stack:
-        files = stack.enter_context(open_pictures(paths))
+        files = stack.enter_context(open_pictures(paths, left_out=settings.annotate_dir))
         predictor = Predictor.load(run_dir)
         cutter = predictor.cutter(settings.pictures)
         names = predictor.bundle.class_names
-        sinks = [on_rows] if on_rows is not None else []
-        if settings.table is not None:
-            sinks.append(stack.enter_context(writing_table(settings.table, names)))
+        takers = stack.enter_context(_writing(settings, files, names))
         for portion in predict_portions(predictor, cutter, files):
-            for _, _, prediction in portion:
+            for number, predicted in enumerate(portion, num_done):
+                prediction = predicted.prediction
                 classes.update(face.class_name for face in prediction.faces)
                 reasons.update([prediction.reason] if prediction.reason is not None else [])
-            rows = [row for each in portion for row in make_rows(each.file.path, each.prediction)]
-            for sink in sinks:
-                sink(rows)
+                for take in takers:
+                    take(number, predicted)
+            if on_rows is not None:
+                on_rows(_rows(portion))
             num_done += len(portion)
             if on_progress is not None:
                 on_progress(num_done, len(files))
@@ -141,6 +149,31 @@ def predict_files(
         reasons=dict(reasons.most_common()),
         written=settings.written,
     )
+
+
+@contextlib.contextmanager
+def _writing(
+    settings: PredictSettings, files: Sequence[PictureFile], class_names: Sequence[str]
+) -> Iterator[list[Callable[[int, PredictedFile], object]]]:
+    """What takes each file and its number into what is to be written."""
+    takers: list[Callable[[int, PredictedFile], object]] = []
+    with contextlib.ExitStack() as stack:
+        if settings.annotate_dir is not None:
+            copies = AnnotatedFolder(settings.annotate_dir, files, class_names)
+            takers.append(lambda _, predicted: copies.write(*predicted))
+        if settings.table is not None:
+            write_rows = stack.enter_context(writing_table(settings.table, class_names))
+            takers.append(lambda _, predicted: write_rows(_rows([predicted])))
+        if settings.grid is not None:
+            grid = PredictionGrid(len(files), class_names)
+            takers.append(lambda number, predicted: grid.take(number, *predicted))
+        yield takers
+        if settings.grid is not None:
+            grid.write(settings.grid)
+
+
+def _rows(portion: Sequence[PredictedFile]) -> list[Prediction]:
+    return [row for each in portion for row in make_rows(each.file.path, each.prediction)]
 
 
 def predict_portions(

@@ -34,6 +34,14 @@ if TYPE_CHECKING:
     "--out", "table", type=click.Path(path_type=Path, dir_okay=False),
     help="Write a row a face here: .csv, .jsonl or .parquet.",
 )  # fmt: skip
+@click.option(
+    "--annotate", "annotate_dir", type=click.Path(path_type=Path, file_okay=False),
+    help="Copy the pictures here, with boxes and labels.",
+)  # fmt: skip
+@click.option(
+    "--grid", type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw nine of the faces on one sheet, grid.png.",
+)  # fmt: skip
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line a face as CSV.")
 @json_option
 def predict(
