@@ -11,7 +11,8 @@ FerModelError
 ├── MissingLibraryError(ImportError)             a library that is needed is not installed
 ├── DivergedError(ArithmeticError)               the loss or a weight is no longer a number
 ├── MissingWeightsError(FileNotFoundError)       the first weights of a network are not there
-└── MissingPicturesError(FileNotFoundError)      there is nothing to predict on
+├── MissingPicturesError(FileNotFoundError)      there is nothing to predict on
+└── VideoError(ValueError)                       a file is no video, or a damaged one
 
 Errors about shards, names and settings are those of `fer_data.errors`.
 """
@@ -65,3 +66,7 @@ class MissingWeightsError(FerModelError, FileNotFoundError):
 
 class MissingPicturesError(FerModelError, FileNotFoundError):
     """There is nothing to predict on."""
+
+
+class VideoError(FerModelError, ValueError):
+    """A file is no video, or a damaged one."""

@@ -17,6 +17,7 @@ COMMANDS = {
     "audit": ("fermodel.audit:audit", "Find labels that are likely wrong."),
     "embed": ("fermodel.embed:embed", "Show what a trained network sees alike in samples."),
     "predict": ("fermodel.predict:predict", "Name the expression on picture files."),
+    "serve": ("fermodel.serve:serve", "Open a web page that names expressions."),
     "models": ("fermodel.models:models", "List the networks."),
 }
 
