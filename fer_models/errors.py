@@ -12,7 +12,8 @@ FerModelError
 ├── DivergedError(ArithmeticError)               the loss or a weight is no longer a number
 ├── MissingWeightsError(FileNotFoundError)       the first weights of a network are not there
 ├── MissingPicturesError(FileNotFoundError)      there is nothing to predict on
-└── VideoError(ValueError)                       a file is no video, or a damaged one
+├── VideoError(ValueError)                       a file is no video, or a damaged one
+└── ExportError(ValueError)                      a network cannot be exported
 
 Errors about shards, names and settings are those of `fer_data.errors`.
 """
@@ -70,3 +71,7 @@ class MissingPicturesError(FerModelError, FileNotFoundError):
 
 class VideoError(FerModelError, ValueError):
     """A file is no video, or a damaged one."""
+
+
+class ExportError(FerModelError, ValueError):
+    """A network cannot be exported, or does not say the same once it is."""

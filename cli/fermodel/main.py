@@ -18,6 +18,7 @@ COMMANDS = {
     "embed": ("fermodel.embed:embed", "Show what a trained network sees alike in samples."),
     "predict": ("fermodel.predict:predict", "Name the expression on picture files."),
     "serve": ("fermodel.serve:serve", "Open a web page that names expressions."),
+    "export": ("fermodel.export:export", "Write a trained network for other programs."),
     "models": ("fermodel.models:models", "List the networks."),
 }
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from fer_data.errors import SettingsError
-from fer_models.errors import MissingLibraryError
+from fer_data.errors import FerDataError, SettingsError
+from fer_models.errors import FerModelError, MissingLibraryError
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -31,8 +33,6 @@ def load_keras_for(run_dir: Path) -> None:
 def load_keras() -> None:
     """Imports Keras and its backend; what they write to standard error shows only if they fail.
 
-    TensorFlow's C++ part writes to the file descriptor before any log level is looked at.
-
     Raises:
         MissingLibraryError: Keras, TensorFlow or the backend is not installed.
         SettingsError: `$KERAS_BACKEND` names none that trains.
@@ -50,6 +50,20 @@ def load_keras() -> None:
             )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    with hushed():
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # which is when it looks for a GPU, and says so
+    tf.get_logger().setLevel("ERROR")
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Keeps warnings and standard error back; the latter shows where an error is not ours.
+
+    TensorFlow's C++ part writes to the file descriptor before any log level is looked at.
+    """
     sys.stderr.flush()
     standard_error = os.dup(2)
     with tempfile.TemporaryFile() as said:
@@ -57,10 +71,9 @@ def load_keras() -> None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                import keras  # noqa: F401
-                import tensorflow as tf
-
-                tf.config.list_physical_devices()  # which is when it looks for a GPU, and says so
+                yield
+        except (FerDataError, FerModelError, OSError):
+            raise
         except BaseException:
             said.seek(0)
             os.write(standard_error, said.read())
@@ -68,4 +81,3 @@ def load_keras() -> None:
         finally:
             os.dup2(standard_error, 2)
             os.close(standard_error)
-    tf.get_logger().setLevel("ERROR")
