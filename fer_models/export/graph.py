@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,13 @@ def in_float32(network: Any) -> Any:
     raised = type(network).from_config(changed)
     raised.set_weights(network.get_weights())
     return raised
+
+
+def is_float32_file(path: Path) -> bool:
+    """Whether the layers of a network in a `.keras` file all compute in float32."""
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    return bool(_raise_precision(config) == config)
 
 
 def _raise_precision(value: Any) -> Any:

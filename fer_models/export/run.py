@@ -18,7 +18,7 @@ from fer_models.errors import ExportError
 from fer_models.export.about import describe
 from fer_models.export.check import TOLERANCE, draw_images, largest_difference
 from fer_models.export.formats import ExportFormat, find_formats
-from fer_models.export.graph import in_float32, trace, whole_float32
+from fer_models.export.graph import in_float32, is_float32_file, trace, whole_float32
 from fer_models.export.source import ExportSource
 from fer_models.export.target import about_path, check_target, hidden_folder, measure, publish
 from fer_models.zoo import model_title
@@ -113,11 +113,12 @@ def export_run(run_dir: Path, formats: Sequence[str], out_dir: Path | None = Non
         expected = network.predict(images, verbose=0)
         lowered = expected if network is stored else stored.predict(images, verbose=0)
         function = trace(network, bundle.image_shape) if _with_tensorflow(chosen) else None
+        model_path = bundle_dir / MODEL_NAME
         files = []
         for each, path in targets.items():
             source = ExportSource(
                 network=network,
-                model_path=bundle_dir / MODEL_NAME if network is stored else None,
+                model_path=model_path if is_float32_file(model_path) else None,
                 function=function,
                 about=describe(bundle, each.name),
             )

@@ -20,7 +20,7 @@ class ExportSource:
 
     Attributes:
         network: the `keras.Model` that computes in float32.
-        model_path: the file that holds just this network; None where it was brought to float32.
+        model_path: of the bundle, where the network in it computes in float32; else None.
         function: the same as a `tf.function`, see `fer_models.export.graph.trace`; None where no
             format needs it.
         about: what a user of the exported network must know, as JSON values.

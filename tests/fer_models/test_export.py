@@ -169,6 +169,16 @@ def test_a_network_of_mixed_precision_is_exported_in_float32(write_run):
         np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=0)
 
 
+def test_a_file_of_mixed_precision_is_not_taken_as_it_is(write_run, monkeypatch):
+    spec = draw_spec(image_shape=(12, 12, 1), precision="mixed_bfloat16")
+    run_dir = write_run(build_tiny("", spec))
+    raised = in_float32(load_network(run_dir / "bundle", read_bundle(run_dir / "bundle")))
+    monkeypatch.setattr("fer_models.export.run.load_network", lambda *_: raised)
+    report = export_run(run_dir, ["keras"])
+    assert report.files[0].difference <= TOLERANCE
+    assert report.precision_difference == 0
+
+
 def test_what_only_trains_is_not_exported(write_run):
     import keras
     from keras import layers
