@@ -111,8 +111,13 @@ def export_run(run_dir: Path, formats: Sequence[str], out_dir: Path | None = Non
     images = draw_images(bundle_dir, bundle)
     with whole_float32():
         expected = network.predict(images, verbose=0)
+        if not np.isfinite(expected).all():
+            raise ExportError(
+                f"{run_dir}: {bundle.model} gives numbers that are not finite; expected a network "
+                "that has learned: train again"
+            )
         lowered = expected if network is stored else stored.predict(images, verbose=0)
-        function = trace(network, bundle.image_shape) if _with_tensorflow(chosen) else None
+        function = trace(network, bundle.image_shape) if _of_tensorflow(chosen) else None
         model_path = bundle_dir / MODEL_NAME
         files = []
         for each, path in targets.items():
@@ -131,7 +136,7 @@ def export_run(run_dir: Path, formats: Sequence[str], out_dir: Path | None = Non
     )
 
 
-def _with_tensorflow(formats: Sequence[ExportFormat]) -> list[str]:
+def _of_tensorflow(formats: Sequence[ExportFormat]) -> list[str]:
     return [each.name for each in formats if each.name != "keras"]
 
 
@@ -139,7 +144,7 @@ def _check_backend(formats: Sequence[ExportFormat]) -> None:
     import keras
 
     backend = keras.backend.backend()
-    others = _with_tensorflow(formats)
+    others = _of_tensorflow(formats)
     if others and backend != "tensorflow":
         raise SettingsError(
             f'KERAS_BACKEND is "{backend}"; {", ".join(others)} can be exported with "tensorflow" '

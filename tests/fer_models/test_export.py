@@ -185,7 +185,7 @@ def test_what_only_trains_is_not_exported(write_run):
 
     network = keras.Sequential(
         [
-            keras.Input((12, 12, 1), dtype="uint8"),
+            keras.Input((12, 12, 1)),  # floats, as one's own network may take them
             layers.Rescaling(1 / 255.0),
             layers.RandomFlip(seed=1),
             layers.RandomRotation(0.3, seed=2),
@@ -350,6 +350,15 @@ def test_an_export_that_ends_early_leaves_nothing(run_dir, monkeypatch, error):
     with pytest.raises(KeyboardInterrupt if error is KeyboardInterrupt else OSError):
         export_run(run_dir, ["onnx"])
     assert not list((run_dir / "export").iterdir())
+
+
+def test_a_network_that_has_gone_astray_is_not_exported(write_run):
+    network = build_tiny("", draw_spec(image_shape=(12, 12, 1)))
+    network.set_weights([weight * np.nan for weight in network.get_weights()])
+    run_dir = write_run(network)
+    with pytest.raises(ExportError, match="tiny gives numbers that are not finite"):
+        export_run(run_dir, ["keras"])
+    assert not (run_dir / "export").exists()
 
 
 def test_a_layer_that_a_format_does_not_know_is_one_clear_error(run_dir, monkeypatch):
