@@ -69,10 +69,5 @@ def _show_report(out: Output, report: ExportReport) -> None:
         ],
     )
     out.note(f"Probabilities compared with the network's own on {report.num_images} images")
-    if report.precision_difference:
-        out.note(
-            "Exported in float32; in the precision of its training the network gives probabilities "
-            f"that differ by up to {report.precision_difference:.1e}"
-        )
     out.note(f"Next:  {report.files[0].about_path} says how to prepare a picture")
     out.result(report.to_json())

@@ -47,7 +47,7 @@ def _steps(bundle: Bundle) -> list[str]:
     """How a picture becomes an input, in words, as `fer_data.image` does it."""
     height, width, _ = bundle.image_shape
     steps = ["turn it as its EXIF orientation says, put it on white where it is transparent"]
-    if getattr(bundle, "faces", None):
+    if bundle.faces is not None:
         steps.append("find the face, align it and cut it out as `faces` in `bundle` says")
     else:
         steps.append("cut it to its centre square: give faces")

@@ -3,43 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fer_models.export.formats import INPUT_NAME, OUTPUT_NAME
-
-_LOW_PRECISIONS = {"mixed_bfloat16", "mixed_float16", "bfloat16", "float16"}
-
-
-def in_float32(network: Any) -> Any:
-    """The network with the same weights whose layers all compute in float32; itself if they do."""
-    config = network.get_config()
-    changed = _raise_precision(config)
-    if changed == config:
-        return network
-    raised = type(network).from_config(changed)
-    raised.set_weights(network.get_weights())
-    return raised
-
-
-def is_float32_file(path: Path) -> bool:
-    """Whether the layers of a network in a `.keras` file all compute in float32."""
-    with zipfile.ZipFile(path) as archive:
-        config = json.loads(archive.read("config.json"))
-    return bool(_raise_precision(config) == config)
-
-
-def _raise_precision(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _raise_precision(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(map(_raise_precision, value))
-    return "float32" if isinstance(value, str) and value in _LOW_PRECISIONS else value
 
 
 def trace(network: Any, image_shape: tuple[int, int, int]) -> Any:

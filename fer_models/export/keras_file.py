@@ -10,13 +10,8 @@ from fer_models.export.source import Classify, ExportSource
 
 
 def write(source: ExportSource, path: Path) -> None:
-    """Writes the network: the very bytes of the bundle where it computes in float32 already."""
-    if source.model_path is not None:
-        path.write_bytes(source.model_path.read_bytes())
-        return
-    import keras
-
-    keras.saving.save_model(source.network, path)
+    """Copies the network of the bundle."""
+    path.write_bytes(source.model_path.read_bytes())
 
 
 def load(path: Path) -> Classify:

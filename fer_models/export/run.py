@@ -18,7 +18,7 @@ from fer_models.errors import ExportError
 from fer_models.export.about import describe
 from fer_models.export.check import TOLERANCE, draw_images, largest_difference
 from fer_models.export.formats import ExportFormat, find_formats
-from fer_models.export.graph import in_float32, is_float32_file, trace, whole_float32
+from fer_models.export.graph import trace, whole_float32
 from fer_models.export.source import ExportSource
 from fer_models.export.target import about_path, check_target, hidden_folder, measure, publish
 from fer_models.zoo import model_title
@@ -35,7 +35,7 @@ class ExportedFile:
         path: the file, or the folder of a SavedModel.
         about_path: the metadata beside it.
         num_bytes: of the file, or of all files of the folder.
-        difference: largest difference of a probability from the network itself, in float32.
+        difference: largest difference of a probability from the network itself.
     """
 
     format: str
@@ -53,14 +53,11 @@ class ExportReport:
         model: name of the network.
         files: one a format, as asked for.
         num_images: that the check compared probabilities on.
-        precision_difference: largest difference between the network in float32, as it is exported,
-            and in the precision it was trained in; 0 where that is float32.
     """
 
     model: str
     files: tuple[ExportedFile, ...]
     num_images: int
-    precision_difference: float
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
@@ -74,7 +71,7 @@ class ExportReport:
 def export_run(run_dir: Path, formats: Sequence[str], out_dir: Path | None = None) -> ExportReport:
     """Writes the network of a run in other formats, each with its metadata beside it.
 
-    An export takes raw pixels, uint8, as the network itself does, and computes in float32. Each is
+    An export takes raw pixels, uint8, and computes in float32, as the network itself does. Each is
     run on images and compared before it gets its name.
 
     Args:
@@ -106,8 +103,7 @@ def export_run(run_dir: Path, formats: Sequence[str], out_dir: Path | None = Non
     targets = {each: folder / f"{model_title(bundle.model)}{each.suffix}" for each in chosen}
     for path in targets.values():
         check_target(path)
-    stored = load_network(bundle_dir, bundle)
-    network = in_float32(stored)
+    network = load_network(bundle_dir, bundle)
     images = draw_images(bundle_dir, bundle)
     with whole_float32():
         expected = network.predict(images, verbose=0)
@@ -116,14 +112,11 @@ def export_run(run_dir: Path, formats: Sequence[str], out_dir: Path | None = Non
                 f"{run_dir}: {bundle.model} gives numbers that are not finite; expected a network "
                 "that has learned: train again"
             )
-        lowered = expected if network is stored else stored.predict(images, verbose=0)
         function = trace(network, bundle.image_shape) if _of_tensorflow(chosen) else None
-        model_path = bundle_dir / MODEL_NAME
         files = []
         for each, path in targets.items():
             source = ExportSource(
-                network=network,
-                model_path=model_path if is_float32_file(model_path) else None,
+                model_path=bundle_dir / MODEL_NAME,
                 function=function,
                 about=describe(bundle, each.name),
             )
@@ -132,7 +125,6 @@ def export_run(run_dir: Path, formats: Sequence[str], out_dir: Path | None = Non
         model=bundle.model,
         files=tuple(files),
         num_images=len(images),
-        precision_difference=largest_difference(lowered, expected),
     )
 
 

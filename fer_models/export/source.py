@@ -19,14 +19,12 @@ class ExportSource:
     """What is exported.
 
     Attributes:
-        network: the `keras.Model` that computes in float32.
-        model_path: of the bundle, where the network in it computes in float32; else None.
+        model_path: the network as Keras wrote it.
         function: the same as a `tf.function`, see `fer_models.export.graph.trace`; None where no
             format needs it.
         about: what a user of the exported network must know, as JSON values.
     """
 
-    network: Any
-    model_path: Path | None
+    model_path: Path
     function: Any
     about: Mapping[str, Any]

@@ -14,7 +14,6 @@ import pytest
 
 from tests.fer_models.served import face_pixels, png, tiny_bundle
 
-
 # what Keras says of its own old ways is no fault of ours
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

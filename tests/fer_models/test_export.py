@@ -19,7 +19,7 @@ from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.image import prepare_image
 from fer_models import session
 from fer_models.augmentation import AugmentSettings
-from fer_models.bundle import Bundle, load_network, read_bundle, write_bundle
+from fer_models.bundle import Bundle, read_bundle, write_bundle
 from fer_models.errors import (
     DamagedBundleError,
     ExportError,
@@ -28,9 +28,9 @@ from fer_models.errors import (
 )
 from fer_models.export import onnx_file, tflite_file
 from fer_models.export.about import describe
-from fer_models.export.check import TOLERANCE, draw_images
+from fer_models.export.check import TOLERANCE
 from fer_models.export.formats import FORMATS
-from fer_models.export.graph import in_float32, trace
+from fer_models.export.graph import trace
 from fer_models.export.run import export_run
 from fer_models.predict import Predictor
 from fer_models.settings import TrainSettings
@@ -141,42 +141,12 @@ def test_every_network_of_the_zoo_is_exported_to_every_format(name, write_run):
 
     keras.utils.set_random_seed(0)
     side = max(NETWORKS[name].min_side, 32)
-    spec = draw_spec(1 if name in SLOW else 3, precision="mixed_bfloat16")
+    spec = draw_spec(1 if name in SLOW else 3)
     spec = dataclasses.replace(spec, image_shape=(side, side, spec.image_shape[2]))
-    run_dir = write_run(make_lively(in_float32(build_network(name, spec))), model=name)
+    run_dir = write_run(make_lively(build_network(name, spec)), model=name)
     report = export_run(run_dir, tuple(FORMATS))
     assert [each.format for each in report.files] == list(FORMATS)
     assert max(each.difference for each in report.files) <= TOLERANCE
-
-
-def test_a_network_of_mixed_precision_is_exported_in_float32(write_run):
-    import keras
-
-    keras.utils.set_random_seed(2)
-    spec = draw_spec(image_shape=(12, 12, 3), precision="mixed_bfloat16")
-    run_dir = write_run(build_tiny("", spec))
-    report = export_run(run_dir, tuple(FORMATS))
-    assert 1e-6 < report.precision_difference < 0.05
-    bundle = read_bundle(run_dir / "bundle")
-    stored = load_network(run_dir / "bundle", bundle)
-    assert "mixed_bfloat16" in json.dumps(stored.get_config())
-    loaded = keras.saving.load_model(run_dir / "export" / "tiny.keras")
-    assert "bfloat16" not in json.dumps(loaded.get_config())
-    images = draw_images(run_dir / "bundle", bundle)
-    expected = in_float32(stored).predict(images, verbose=0)
-    for name in FORMATS:
-        found = predict_with(run_dir, name, images)
-        np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=0)
-
-
-def test_a_file_of_mixed_precision_is_not_taken_as_it_is(write_run, monkeypatch):
-    spec = draw_spec(image_shape=(12, 12, 1), precision="mixed_bfloat16")
-    run_dir = write_run(build_tiny("", spec))
-    raised = in_float32(load_network(run_dir / "bundle", read_bundle(run_dir / "bundle")))
-    monkeypatch.setattr("fer_models.export.run.load_network", lambda *_: raised)
-    report = export_run(run_dir, ["keras"])
-    assert report.files[0].difference <= TOLERANCE
-    assert report.precision_difference == 0
 
 
 def test_what_only_trains_is_not_exported(write_run):
