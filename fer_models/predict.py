@@ -20,6 +20,7 @@ from fer_models.picture_faces import PictureSettings, SampleCutter, Samples, mak
 OnProgress = Callable[[int, int], None]
 _BATCH_SIZE = 256
 _SLICE_SIZE = 2048
+_FEW_IMAGES = 1024
 _AS_TRAINED = PictureSettings()
 
 
@@ -214,7 +215,19 @@ class Predictor:
         parts = [np.empty((0, len(self.bundle.class_names)), np.float32)]
         for start in range(0, len(images), _SLICE_SIZE):
             part = images[start : start + _SLICE_SIZE]
-            parts.append(self._network.predict(part, batch_size=_BATCH_SIZE, verbose=0))
+            parts.append(self._run(part))
             if on_progress is not None:
                 on_progress(start + len(part), len(images))
         return np.concatenate(parts)
+
+    def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if self.bundle.kind != "keras" or len(images) > _FEW_IMAGES:
+            found = self._network.predict(images, batch_size=_BATCH_SIZE, verbose=0)
+        else:  # the same without the tenth of a second that Keras takes to begin
+            found = np.concatenate(
+                [
+                    self._network.predict_on_batch(images[start : start + _BATCH_SIZE])
+                    for start in range(0, len(images), _BATCH_SIZE)
+                ]
+            )
+        return np.asarray(found, dtype=np.float32)

@@ -142,6 +142,27 @@ def test_predict_names_pictures_and_reasons(home):
     assert row == "faces/notes.txt,,,,,,,,,,,,not-an-image,begins with b'no pictu'"
 
 
+def test_predict_writes_what_is_asked_for(home):
+    photos = home / "photos"
+    photos.mkdir()
+    for name, level in (("dark.png", 20), ("bright.jpg", 210)):
+        cv2.imwrite(str(photos / name), np.full((60, 50, 3), level, np.uint8))
+    (photos / "cut.png").write_bytes((photos / "dark.png").read_bytes()[:60])
+    asked = ("--out", "faces.jsonl", "--annotate", "seen", "--grid", "grid.png")
+    done = fermodel("predict", "runs/cnn4-001", "photos/*", *asked, cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "2 faces on 2 of 3 files" in done.stdout
+    for path in ("faces.jsonl", "seen", "grid.png"):
+        assert f"Wrote {path}" in done.stdout
+    rows = [json.loads(line) for line in (home / "faces.jsonl").read_text().splitlines()]
+    assert [row["path"] for row in rows] == [
+        "photos/bright.jpg", "photos/cut.png", "photos/dark.png",
+    ]  # fmt: skip
+    assert [row["face"] for row in rows] == [1, None, 1]
+    assert sorted(path.name for path in (home / "seen").iterdir()) == ["bright.jpg", "dark.png"]
+    assert (home / "grid.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_json_is_one_object_on_standard_output(home):
     done = fermodel("models", "--json")
     assert json.loads(done.stdout)["cnn4"]["num_parameters"] == 594_888
@@ -173,6 +194,8 @@ def test_mistakes_end_with_one_clear_line(home, tmp_path):
     assert_one_clear_line(done, "no run in it")
     done = fermodel("evaluate", "nothing", cwd=tmp_path)
     assert_one_clear_line(done, "nothing: no such folder")
+    done = fermodel("predict", "nothing", "face.png", "--out", "faces.xlsx", cwd=tmp_path)
+    assert_one_clear_line(done, "faces.xlsx: expected a name that ends with .csv", code=2)
     done = fermodel("predict", "nothing", "face.png", cwd=tmp_path)
     assert_one_clear_line(done, "nothing: no such folder", "fermodel train")
 

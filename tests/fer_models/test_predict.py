@@ -76,6 +76,14 @@ def test_a_bundle_is_enough_to_predict(bundle_dir):
     assert predictor.predict(images[:0]).shape == (0, 3)
 
 
+def test_few_images_are_predicted_as_many_are(bundle_dir):
+    images = np.random.default_rng(2).integers(0, 256, (1030, 16, 16, 1), dtype=np.uint8)
+    predictor = Predictor.load(bundle_dir)
+    many = predictor.predict(images)
+    few = [predictor.predict(images[start : start + 300]) for start in range(0, len(images), 300)]
+    np.testing.assert_allclose(np.concatenate(few), many, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("images", [np.zeros((1, 8, 8, 1), np.uint8), np.zeros((1, 16, 16, 1))])
 def test_pixels_of_another_form_are_refused(bundle_dir, images):
     with pytest.raises(SettingsError, match="expected uint8 images of shape"):
