@@ -132,6 +132,8 @@ def _show_rows(out: Output, report: PredictReport, rows: Sequence[Prediction]) -
         lines.append((row.path, _place(row), row.class_name, f"{row.probability:.0%}", others))
     columns = ("file", "face", "class", "probability", "others, or why not")
     out.table("Predictions", columns, lines)
+    if report.num_faces and all(row.box is None for row in rows):
+        out.note("Each picture was taken for one face: --faces finds those in photographs")
     out.note("Next:  --csv, --json or --out table.csv gives all probabilities")
 
 

@@ -132,6 +132,9 @@ def test_predict_names_pictures_and_reasons(home):
     assert [Path(row["path"]).name for row in rows] == ["bright.png", "notes.txt"]
     assert rows[0]["class_name"] in CLASS_NAMES
     assert rows[1]["reason"] == "not-an-image"
+    done = fermodel("predict", "runs/cnn4-001", "faces", cwd=home)
+    assert "whole picture" in done.stdout
+    assert "Each picture was taken for one face: --faces finds those" in done.stdout
     done = fermodel("predict", "runs/cnn4-001", "faces/notes.txt", "--csv", cwd=home)
     assert done.returncode == 1
     header, row = done.stdout.splitlines()
@@ -152,6 +155,7 @@ def test_predict_writes_what_is_asked_for(home):
     done = fermodel("predict", "runs/cnn4-001", "photos/*", *asked, cwd=home)
     assert done.returncode == 0, done.stderr
     assert "2 faces on 2 of 3 files" in done.stdout
+    assert "was taken for one face" not in done.stdout  # no table of faces
     for path in ("faces.jsonl", "seen", "grid.png"):
         assert f"Wrote {path}" in done.stdout
     rows = [json.loads(line) for line in (home / "faces.jsonl").read_text().splitlines()]
