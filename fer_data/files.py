@@ -27,13 +27,36 @@ def writing_file(path: Path) -> Iterator[IO[bytes]]:
         OSError: the disk is full or the folder cannot be written. After this and any other error
             nothing stands at `path` that did not stand there before.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            yield file
-            file.flush()
+    with _renaming(beside, path), beside.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def writing_path(path: Path) -> Iterator[Path]:
+    """As `writing_file`, for writers that want a name: an empty file with the ending of `path`.
+
+    Args:
+        path: of the file; its folder is made where there is none.
+
+    Raises:
+        OSError: likewise.
+    """
+    beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    with _renaming(beside, path):
+        beside.touch()
+        yield beside
+        with beside.open("rb+") as file:
             os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _renaming(beside: Path, path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
         beside.replace(path)
     except OSError as error:
         if error.filename is None or Path(error.filename) == beside:
@@ -67,8 +90,8 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 
 
 def is_leftover(path: Path) -> bool:
-    """Whether a killed writer left it: one of the hidden files that `write_file` renames."""
-    return path.match(".*.tmp")
+    """Whether a killed writer left it: one of the hidden files that are renamed when whole."""
+    return path.match(".*.tmp") or path.match(".*.tmp.*")
 
 
 def remove_leftovers(folder: Path) -> None:

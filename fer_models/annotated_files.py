@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_data.errors import SettingsError
 from fer_data.files import write_file
 from fer_data.picture_decode import decode_picture
 from fer_models.face_drawing import draw_faces
+from fer_models.mirrored_folder import MirroredFolder
 from fer_models.picture_files import PictureFile
 from fer_models.predict import FacePrediction, PicturePrediction
 
@@ -33,65 +32,36 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-class AnnotatedFolder:
-    """A folder of annotated copies, laid out as the files are, under the same names.
+def write_annotated(
+    folder: MirroredFolder,
+    file: PictureFile,
+    data: bytes,
+    prediction: PicturePrediction,
+    class_names: Sequence[str],
+) -> Path | None:
+    """Writes an annotated copy of a picture, under the same name.
 
     Args:
-        folder: where the copies go; made where it is not there.
-        files: all that may be written, which say where the layout begins.
+        folder: where the copy goes.
+        file: the picture.
+        data: its bytes.
+        prediction: on its faces.
         class_names: in the order of the bundle.
 
-    Raises:
-        SettingsError: a file could be written over, as it lies in the folder.
+    Returns:
+        The path of the copy; None where there is no face to show.
     """
-
-    def __init__(
-        self, folder: Path, files: Sequence[PictureFile], class_names: Sequence[str]
-    ) -> None:
-        roots = {file.root for file in files}
-        check_apart(folder, roots)
-        self._folder = folder
-        self._class_names = class_names
-        self._start = os.path.commonpath([Path.absolute(root) for root in roots])
-        self._written: set[Path] = set()
-
-    def write(self, file: PictureFile, data: bytes, prediction: PicturePrediction) -> Path | None:
-        """The path of the copy; None where there is no face to show."""
-        if not prediction.faces:
-            return None
-        pixels, faces = enlarged(decode_picture(data, "rgb", _WHOLE).pixels, prediction.faces)
-        drawn = draw_faces(pixels, faces, self._class_names)
-        path = self._free_path(file)
-        format_, options = _FORMATS[path.suffix.lower()]
-        encoded = io.BytesIO()
-        Image.fromarray(drawn).save(encoded, format_, **options)
-        write_file(path, encoded.getbuffer())
-        return path
-
-    def _free_path(self, file: PictureFile) -> Path:
-        path = self._folder / Path.absolute(file.path).relative_to(self._start)
-        if path.suffix.lower() not in _FORMATS:
-            path = path.with_name(f"{path.name}.png")
-        free, number = path, 1
-        while free in self._written:  # of an archive, or from several folders
-            number += 1
-            free = path.with_stem(f"{path.stem}-{number}")
-        self._written.add(free)
-        return free
-
-
-def check_apart(folder: Path, roots: set[Path]) -> None:
-    """Refuses a folder that holds pictures which are read.
-
-    Raises:
-        SettingsError: it does.
-    """
-    for root in roots:
-        if root.resolve().is_relative_to(folder.resolve()):
-            raise SettingsError(
-                f"{folder}: holds the pictures of {root}, which would be written over; name "
-                "another folder with --annotate"
-            )
+    if not prediction.faces:
+        return None
+    pixels, faces = enlarged(decode_picture(data, "rgb", _WHOLE).pixels, prediction.faces)
+    drawn = draw_faces(pixels, faces, class_names)
+    is_known = file.path.suffix.lower() in _FORMATS
+    path = folder.free_path(file, file.path.name if is_known else f"{file.path.name}.png")
+    format_, options = _FORMATS[path.suffix.lower()]
+    encoded = io.BytesIO()
+    Image.fromarray(drawn).save(encoded, format_, **options)
+    write_file(path, encoded.getbuffer())
+    return path
 
 
 def enlarged(

@@ -70,7 +70,15 @@ class MissingPicturesError(FerModelError, FileNotFoundError):
 
 
 class VideoError(FerModelError, ValueError):
-    """A file is no video, or a damaged one."""
+    """A file is no video, or a damaged one.
+
+    Attributes:
+        reason: one of `fer_data.image.REASONS`, for counting.
+    """
+
+    def __init__(self, message: str, reason: str = "corrupt") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class ExportError(FerModelError, ValueError):

@@ -37,7 +37,10 @@ class Rectangle(NamedTuple):
 
 
 def draw_faces(
-    pixels: NDArray[np.uint8], faces: Sequence[FacePrediction], class_names: Sequence[str]
+    pixels: NDArray[np.uint8],
+    faces: Sequence[FacePrediction],
+    class_names: Sequence[str],
+    people: Sequence[int] = (),
 ) -> NDArray[np.uint8]:
     """A copy of a picture with each face in a box, its class and probability beside it.
 
@@ -47,6 +50,7 @@ def draw_faces(
         pixels: uint8 array of shape (height, width, 3), channels in the order R, G, B.
         faces: in these pixels.
         class_names: in the order of the bundle; they give the colours.
+        people: of each face the number of its person, for its label; none: they have no numbers.
 
     Returns:
         uint8 array of the same shape.
@@ -63,8 +67,9 @@ def draw_faces(
             draw.rectangle(edges, outline="white", width=line + 1)
             draw.rectangle(edges, outline=color, width=line)
     taken: list[Rectangle] = []
-    for face, box, color in zip(faces, boxes, colors, strict=True):
-        text = f"{face.class_name} {face.probability:.0%}"
+    for number, (face, box, color) in enumerate(zip(faces, boxes, colors, strict=True)):
+        person = f"{people[number]}: " if people else ""
+        text = f"{person}{face.class_name} {face.probability:.0%}"
         font = _fitting_font(text, box, image.size, is_whole=face.box is None)
         taken.append(_draw_label(draw, text, font, color, box, taken))
     return np.asarray(image, dtype=np.uint8)

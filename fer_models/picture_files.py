@@ -21,10 +21,11 @@ from fer_models.errors import MissingPicturesError
 
 #: Stands for a list of paths on standard input.
 STDIN = Path("-")
+_HEAD_BYTES = 16
 
 
 class PictureFile(NamedTuple):
-    """A file that is to be a picture.
+    """A file that is to be a picture or a video.
 
     Attributes:
         path: as given; of a member of an archive, behind the path of the archive.
@@ -37,6 +38,16 @@ class PictureFile(NamedTuple):
     root: Path
     members: Members | None = None
     entry: Entry | None = None
+
+    def read_head(self) -> bytes:
+        """The first bytes of a file of its own; none where it cannot be read."""
+        if self.members is not None:
+            return b""
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                return file.read(_HEAD_BYTES)
+        except OSError:
+            return b""
 
     def read(self) -> bytes:
         """The bytes of the file.
@@ -61,7 +72,7 @@ class PictureFile(NamedTuple):
 
 @contextlib.contextmanager
 def open_pictures(
-    paths: Sequence[Path], *, left_out: Path | None = None
+    paths: Sequence[Path], *, left_out: Sequence[Path] = ()
 ) -> Iterator[list[PictureFile]]:
     """The files among `paths` and in the folders and archives among them, each once.
 
@@ -72,7 +83,7 @@ def open_pictures(
         paths: files, folders, ZIP and tar archives, patterns such as `photos/*.jpg`, and `-` for a
             list of such paths on standard input, a line or a NUL each. What is in that list and is
             not there is a file that cannot be read.
-        left_out: folder whose files are no input.
+        left_out: folders whose files are no input.
 
     Raises:
         MissingPicturesError: a path does not exist, or there is no file at all.
@@ -118,14 +129,13 @@ def _read_list(text: bytes) -> list[Path]:
     return [Path(os.fsdecode(line)) for line in lines if line.strip()]
 
 
-def _walk(folder: Path, left_out: Path | None) -> Iterator[PictureFile]:
-    foreign = left_out.resolve() if left_out is not None else None
+def _walk(folder: Path, left_out: Sequence[Path]) -> Iterator[PictureFile]:
+    foreign = {each.resolve() for each in left_out}
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".")
-            and (foreign is None or Path(root, name).resolve() != foreign)
+            if not name.startswith(".") and Path(root, name).resolve() not in foreign
         )
         for name in sorted(names):
             path = Path(root, name)

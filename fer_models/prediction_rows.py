@@ -1,4 +1,4 @@
-"""What was predicted on pictures, as rows: one a face, and one of each file without any."""
+"""What was predicted, as rows: one a face (and moment), and one of each file without any."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from fer_data.sources.listing import readable_text
-from fer_models.predict import PicturePrediction
+from fer_models.predict import FacePrediction, PicturePrediction
+from fer_models.video import Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What was predicted on one face of a picture file.
+    """What was predicted on one face of a picture, or of a video at one moment.
 
     Attributes:
         path: of the file.
+        time: of the moment, in seconds; None of a picture, and where the file cannot be used.
+        person: the same number is the same person, from 0 on; None likewise.
         face: number of the face, the largest 1; None where the file cannot be used, as of the
             next five.
         box: left, top, width and height of the face, in pixels of the upright picture; None too
@@ -32,6 +35,8 @@ class Prediction:
     """
 
     path: Path
+    time: float | None = None
+    person: int | None = None
     face: int | None = None
     box: tuple[float, float, float, float] | None = None
     confidence: float | None = None
@@ -46,8 +51,8 @@ class Prediction:
         named = zip(class_names, self.probabilities, strict=False)
         fields = dataclasses.asdict(self)
         box = None if self.box is None else [round(value, 1) for value in self.box]
-        path = readable_text(str(self.path))
-        return fields | {"path": path, "box": box, "probabilities": dict(named)}
+        changed = {"path": shown_path(self.path), "time": _rounded(self.time)}
+        return fields | changed | {"box": box, "probabilities": dict(named)}
 
 
 #: Called with the rows of some files after another.
@@ -58,25 +63,37 @@ def make_rows(path: Path, picture: PicturePrediction) -> list[Prediction]:
     """The rows of one picture file: its faces, or the one that says why there is none."""
     if picture.reason is not None:
         return [Prediction(path=path, reason=picture.reason, detail=picture.detail)]
-    return [
-        Prediction(
-            path=path,
-            face=number,
-            box=face.box,
-            confidence=face.confidence,
-            class_name=face.class_name,
-            probability=face.probability,
-            probabilities=face.probabilities,
-        )
-        for number, face in enumerate(picture.faces, 1)
-    ]
+    return [_row(path, number, face) for number, face in enumerate(picture.faces, 1)]
+
+
+def make_moment_rows(path: Path, moment: Moment) -> list[Prediction]:
+    """The rows of one moment of a video: its faces."""
+    seen = zip(moment.people, make_rows(path, PicturePrediction(faces=moment.faces)), strict=True)
+    return [dataclasses.replace(row, time=moment.time, person=person) for person, row in seen]
+
+
+def _row(path: Path, number: int, face: FacePrediction) -> Prediction:
+    return Prediction(
+        path=path,
+        face=number,
+        box=face.box,
+        confidence=face.confidence,
+        class_name=face.class_name,
+        probability=face.probability,
+        probabilities=face.probabilities,
+    )
+
+
+def shown_path(path: Path) -> str:
+    """A path as text, whatever bytes are in it."""
+    return readable_text(str(path))
 
 
 def column_names(class_names: Sequence[str]) -> list[str]:
     """The names of the columns of a table of rows."""
     places = ["left", "top", "width", "height"]
     probabilities = [f"p_{name}" for name in class_names]
-    found = ["path", "face", *places, "confidence", "class", "probability"]
+    found = ["path", "time", "person", "face", *places, "confidence", "class", "probability"]
     return [*found, *probabilities, "reason", "detail"]
 
 
@@ -84,8 +101,9 @@ def column_values(row: Prediction, class_names: Sequence[str]) -> list[Any]:
     """The values of a row in the order of `column_names`; None where there is none."""
     box = (None,) * 4 if row.box is None else [round(value, 1) for value in row.box]
     probabilities = row.probabilities or (None,) * len(class_names)
+    start = [shown_path(row.path), _rounded(row.time), row.person]
     found = [row.face, *box, row.confidence, row.class_name, row.probability]
-    return [readable_text(str(row.path)), *found, *probabilities, row.reason, row.detail]
+    return [*start, *found, *probabilities, row.reason, row.detail]
 
 
 def csv_values(row: Prediction, class_names: Sequence[str]) -> list[Any]:
@@ -94,3 +112,8 @@ def csv_values(row: Prediction, class_names: Sequence[str]) -> list[Any]:
         f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
         for value in column_values(row, class_names)
     ]
+
+
+def _rounded(time: float | None) -> float | None:
+    """To milliseconds."""
+    return None if time is None else round(time, 3)

@@ -78,7 +78,7 @@ def _parquet(file: IO[bytes], class_names: Sequence[str]) -> Iterator[TakeRows]:
     import pyarrow.parquet as pq
 
     names = column_names(class_names)
-    types = {"face": pa.int32(), **dict.fromkeys(_TEXTS, pa.string())}
+    types = {**dict.fromkeys(("person", "face"), pa.int32()), **dict.fromkeys(_TEXTS, pa.string())}
     schema = pa.schema([(name, types.get(name, pa.float64())) for name in names])
     waiting: list[list[Any]] = []
 

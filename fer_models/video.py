@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -34,10 +36,15 @@ _SIGNATURES = {
         b"G@",  # MPEG transport stream
     ),
 }
+_PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")  # in the box of an MP4
 _KINDS = "MP4, MOV, WebM, MKV, AVI, OGG, FLV, WMV or MPEG"
 _USUAL_FPS = 25.0  # where the file does not say
+#: So many looks per second that every frame is looked at.
+EVERY_FRAME = 10_000.0
 _BATCH_SIZE = 16
+_GUESSED = 0.1  # of the frames that a file says it has: by how much it may be wrong
 
+_log = logging.getLogger(__name__)
 # what FFmpeg says of a damaged file is told by its error; read when the first video is opened
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
@@ -62,6 +69,10 @@ class VideoFacts:
     def seconds(self) -> float:
         """How long it is, about; 0 where it does not say."""
         return self.num_frames / self.fps
+
+    def num_looks(self, looks_per_second: float) -> int:
+        """How often it is looked at, about; 0 where it does not say how long it is."""
+        return min(self.num_frames, math.ceil(self.seconds * looks_per_second))
 
 
 class Frame(NamedTuple):
@@ -120,10 +131,10 @@ def read_frames(path: Path, looks_per_second: float = 5.0) -> Iterator[Frame]:
         SettingsError: `looks_per_second` is not above 0.
         OSError: it cannot be read.
     """
-    if not looks_per_second > 0:
-        raise SettingsError(f"looks_per_second must be above 0; received {looks_per_second}")
+    check_looks(looks_per_second)
     capture = _open(path)
-    fps = _facts_of(capture).fps
+    facts = _facts_of(capture)
+    fps = facts.fps
     try:
         num_looks = 0
         for number in itertools.count():
@@ -139,8 +150,37 @@ def read_frames(path: Path, looks_per_second: float = 5.0) -> Iterator[Frame]:
             yield Frame(number, time, np.asarray(pixels[..., ::-1], dtype=np.uint8))
         if not num_looks:
             raise VideoError(f"{path}: not one frame can be read; the video is damaged")
+        if number < (1 - _GUESSED) * facts.num_frames:
+            _log.warning(
+                "%s: %d of about %d frames can be read; the video is cut off or damaged",
+                path,
+                number,
+                facts.num_frames,
+            )
     finally:
         capture.release()
+
+
+def read_frame(path: Path, number: int) -> bytes:
+    """One frame of a video, as a picture file.
+
+    Raises:
+        VideoError: it has none of this number.
+    """
+    for frame in read_frames(path, EVERY_FRAME):
+        if frame.number == number:
+            return bytes(cv2.imencode(".bmp", frame.pixels[..., ::-1])[1])
+    raise VideoError(f"{path}: has no frame {number}")
+
+
+def check_looks(looks_per_second: float) -> None:
+    """Refuses a rate at which nothing can be looked at.
+
+    Raises:
+        SettingsError: it is not above 0.
+    """
+    if not 0 < looks_per_second < math.inf:
+        raise SettingsError(f"looks per second must be above 0; received {looks_per_second}")
 
 
 def predict_video(
@@ -154,19 +194,17 @@ def predict_video(
     Args:
         predictor: that is asked.
         cutter: of the faces, as `predictor.cutter` gives it.
-        frames: as `read_frames` gives them; a few are held at a time.
+        frames: as `read_frames` gives them; one is held at a time, and the faces of a few.
         on_progress: told how many moments are done, and 0 as nobody knows how many there are.
     """
     tracker = Tracker()
     num_done = 0
-    rest = iter(frames)
-    while batch := list(itertools.islice(rest, _BATCH_SIZE)):
-        seen = predictor.predict_samples(cutter.cut_pixels([frame.pixels for frame in batch]))
-        for frame, picture in zip(batch, seen, strict=True):
-            people = tracker.follow(frame.time, [face.box for face in picture.faces])
-            yield Moment(
-                frame=frame.number, time=frame.time, faces=picture.faces, people=tuple(people)
-            )
+    looks = ((frame.number, frame.time, cutter.cut_pixels([frame.pixels])[0]) for frame in frames)
+    while batch := list(itertools.islice(looks, _BATCH_SIZE)):
+        seen = predictor.predict_samples([samples for *_, samples in batch])
+        for (number, time, _), picture in zip(batch, seen, strict=True):
+            people = tracker.follow(time, [face.box for face in picture.faces])
+            yield Moment(frame=number, time=time, faces=picture.faces, people=tuple(people))
         num_done += len(batch)
         if on_progress is not None:
             on_progress(num_done, 0)
@@ -179,6 +217,8 @@ def is_video(head: bytes) -> bool:
         >>> is_video(b"\x00\x00\x00\x20ftypisom\x00\x00"), is_video(b"#EXTM3U file:///face")
         (True, False)
     """
+    if head.startswith(b"ftyp", 4) and head.startswith(_PICTURE_BRANDS, 8):
+        return False
     return any(head.startswith(signs, at) for at, signs in _SIGNATURES.items())
 
 
@@ -194,7 +234,8 @@ def _open(path: Path) -> cv2.VideoCapture:
     facts = _facts_of(capture)
     if facts.width * facts.height > MAX_PIXELS:
         size = f"{facts.width}x{facts.height}"
-        raise VideoError(f"{path}: frames of {size} pixels; expected {MAX_PIXELS:,} at most")
+        expected = f"expected {MAX_PIXELS:,} at most"
+        raise VideoError(f"{path}: frames of {size} pixels; {expected}", "too-large")
     return capture
 
 

@@ -139,10 +139,10 @@ def test_predict_names_pictures_and_reasons(home):
     assert done.returncode == 1
     header, row = done.stdout.splitlines()
     assert header == (
-        "path,face,left,top,width,height,confidence,class,probability,"
+        "path,time,person,face,left,top,width,height,confidence,class,probability,"
         "p_anger,p_happiness,p_neutral,reason,detail"
     )
-    assert row == "faces/notes.txt,,,,,,,,,,,,not-an-image,begins with b'no pictu'"
+    assert row == "faces/notes.txt,,,,,,,,,,,,,,not-an-image,begins with b'no pictu'"
 
 
 def test_predict_writes_what_is_asked_for(home):

@@ -13,10 +13,9 @@ import pytest
 from fer_data.errors import ImageError, SourceError
 from fer_data.image import ImageSettings
 from fer_models.errors import MissingPicturesError
+from fer_models.file_portions import read_portions
 from fer_models.picture_faces import SampleCutter
 from fer_models.picture_files import STDIN, PictureFile, open_pictures
-from fer_models.predict import PicturePrediction
-from fer_models.predict_files import predict_portions
 from tests.conftest import face_pixels, png_bytes
 
 FACE = png_bytes(face_pixels(1))
@@ -38,7 +37,7 @@ def test_folders_files_and_patterns_give_each_file_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = ["a/1.png", "a/b/2.jpg", "a/b/3.jpg", "c.png", "odd[1].jpg"]
     write(*map(Path, names), Path("a/.hidden.png"), Path("a/.git/x.png"), Path("a/out/made.png"))
-    found = opened("a", "c.png", "a/1.png", "odd[1].jpg", left_out=Path("a/out"))
+    found = opened("a", "c.png", "a/1.png", "odd[1].jpg", left_out=[Path("a/out")])
     assert list(found) == names
     assert set(found.values()) == {FACE}
     assert list(opened("a/b/*.jpg", "*.png")) == ["a/b/2.jpg", "a/b/3.jpg", "c.png"]
@@ -145,15 +144,11 @@ class Reader:
 
         return (Read(Path(f"{number}.png"), Path()) for number in range(num_files))
 
-    def predict_samples(self, samples):
-        return [PicturePrediction() for _ in samples]
-
 
 @pytest.mark.parametrize(("size", "portion"), [(0, 256), (2**21, 16)])
 def test_files_are_read_as_they_are_needed(size, portion):
     reader = Reader()
-    cutter = SampleCutter(image=ImageSettings())
-    found = predict_portions(reader, cutter, reader.files(300, size))
+    found = read_portions(reader.files(300, size))
     assert reader.num_read == 0
     assert len(next(found)) == reader.num_read == portion
     assert portion + sum(map(len, found)) == reader.num_read == 300

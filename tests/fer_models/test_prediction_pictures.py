@@ -12,8 +12,9 @@ import pytest
 from PIL import Image, ImageColor
 
 from fer_data.errors import SettingsError
-from fer_models.annotated_files import AnnotatedFolder, enlarged
+from fer_models.annotated_files import enlarged, write_annotated
 from fer_models.face_drawing import CLASS_COLORS, _font, class_color, draw_faces
+from fer_models.mirrored_folder import MirroredFolder
 from fer_models.picture_files import PictureFile, open_pictures
 from fer_models.predict import FacePrediction, PicturePrediction
 from fer_models.predict_files import PredictSettings
@@ -114,9 +115,9 @@ def test_copies_keep_names_and_folders(tmp_path):
 
 
 def copy_all(folder, *paths):
-    with open_pictures(paths, left_out=folder) as files:
-        copies = AnnotatedFolder(folder, files, NAMES)
-        return [copies.write(file, file.read(), predicted((9, 9, 99, 99))) for file in files]
+    with open_pictures(paths, left_out=[folder]) as files:
+        mirrored, seen = MirroredFolder(folder, files), predicted((9, 9, 99, 99))
+        return [write_annotated(mirrored, file, file.read(), seen, NAMES) for file in files]
 
 
 def test_members_of_an_archive_stay_in_the_folder_and_apart(tmp_path):
@@ -147,8 +148,9 @@ def test_an_original_is_never_written_over(tmp_path):
 
 def test_a_picture_without_a_face_is_not_copied(tmp_path):
     file = PictureFile(tmp_path / "x.png", tmp_path)
-    copies = AnnotatedFolder(tmp_path / "out", [file], NAMES)
-    assert copies.write(file, b"", PicturePrediction(reason="empty")) is None
+    folder = MirroredFolder(tmp_path / "out", [file])
+    broken = PicturePrediction(reason="empty")
+    assert write_annotated(folder, file, b"", broken, NAMES) is None
     assert not (tmp_path / "out").exists()
 
 
