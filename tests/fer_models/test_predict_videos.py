@@ -254,6 +254,7 @@ def test_a_time_line_of_many_people_shows_those_seen_most(tmp_path):
 
 _MEMORY = """
 import sys
+from pathlib import Path
 import psutil
 from fer_models.predict_files import PredictSettings, predict_files
 
