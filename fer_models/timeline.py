@@ -21,6 +21,28 @@ from fer_models.video import Moment
 #: People in a figure: those seen most often.
 MAX_PEOPLE = 4
 _MAX_STEPS = 600  # of a figure, in time
+#: Seconds between two labels of the time.
+_TICKS = (
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    21600,
+    86400,
+)
 
 
 class _Step(NamedTuple):
@@ -96,7 +118,7 @@ def _draw(
     name: str, table: Path, seconds: float, between: float, class_names: Sequence[str]
 ) -> bytes:
     """The figure, as PNG; the table is read as it is needed."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
 
     from fer_models.face_drawing import class_color
     from fer_models.report.figures import INK, MUTED, new_figure, to_png
@@ -127,10 +149,11 @@ def _draw(
         counted = f"person {person}   {looks[person]:,} looks"
         axes.set_title(counted, loc="left", color=INK, fontsize=9, pad=4)
     last = panels[-1]
-    last.xaxis.set_major_locator(MaxNLocator(10, steps=(1, 1.5, 2, 3, 5, 6, 10)))
+    tick = next((each for each in _TICKS if each * 10 >= seconds), _TICKS[-1])
+    last.xaxis.set_major_locator(MultipleLocator(tick))
     last.xaxis.set_major_formatter(FuncFormatter(lambda value, _: clock(value)))
     hidden = len(looks) - len(people)
-    more = f"; {hidden:,} more, seen less often, are in the table" if hidden > 0 else ""
+    more = f"; {hidden:,} more people, seen less often, are in the table" if hidden > 0 else ""
     last.set_xlabel(f"time{more}", color=MUTED, fontsize=9)
     title = figure.suptitle(name, x=0.01, ha="left", color=INK, fontsize=11, fontweight="bold")
     title.set_parse_math(False)
