@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fer_data.errors import SettingsError
+from fer_data.files import is_leftover, writing_path
 from fer_models import annotated_video
 from fer_models.annotated_video import _between, annotating_video
 from fer_models.picture_faces import PictureSettings
@@ -227,6 +228,9 @@ def interrupt(take):
 def test_nothing_half_written_stands_under_the_name(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.avi", size=(400, 300))
     copy = tmp_path / "out" / "a.mp4"
+    with writing_path(copy) as beside:
+        assert is_leftover(beside)  # if it is killed now
+    copy.unlink()
     with pytest.raises(ValueError, match="enough"), annotating_video(path, copy, NAMES) as take:
         interrupt(take)
     assert not list((tmp_path / "out").iterdir())
