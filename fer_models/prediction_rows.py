@@ -20,7 +20,7 @@ class Prediction:
     Attributes:
         path: of the file.
         time: of the moment, in seconds; None of a picture, and where the file cannot be used.
-        person: the same number is the same person, from 0 on; None likewise.
+        person: the same number is the same person, from 1 on; None likewise.
         face: number of the face, the largest 1; None where the file cannot be used, as of the
             next five.
         box: left, top, width and height of the face, in pixels of the upright picture; None too

@@ -19,7 +19,7 @@ class _Person:
 
 
 class Tracker:
-    """Numbers people from 0 on, in the order in which they are first seen."""
+    """Numbers people from 1 on, in the order in which they are first seen."""
 
     def __init__(self) -> None:
         self._people: list[_Person] = []
@@ -32,14 +32,14 @@ class Tracker:
 
         Args:
             time: in seconds, later than the last.
-            boxes: left, top, width and height; None, of a whole picture, is always person 0.
+            boxes: left, top, width and height; None: of a whole picture.
 
         Example:
             >>> tracker = Tracker()
             >>> tracker.follow(0.0, [(0, 0, 10, 10), (50, 0, 10, 10)])
-            [0, 1]
+            [1, 2]
             >>> tracker.follow(0.2, [(51, 0, 10, 10), (1, 0, 10, 10), (90, 0, 9, 9)])
-            [1, 0, 2]
+            [2, 1, 3]
         """
         self._people = [each for each in self._people if time - each.seen <= _LOST_SECONDS]
         found: dict[int, _Person] = {}
@@ -54,9 +54,9 @@ class Tracker:
                 found[number] = person
         for number, box in enumerate(places):
             if number not in found:
+                self._num_seen += 1
                 found[number] = _Person(self._num_seen, box, time)
                 self._people.append(found[number])
-                self._num_seen += 1
             found[number].box, found[number].seen = box, time
         return [found[number].number for number in range(len(places))]
 

@@ -97,7 +97,7 @@ class Moment:
         frame: number of the frame, from 0 on.
         time: when it is shown, in seconds.
         faces: the largest first.
-        people: of each face the number of its person, from 0 on, the same from moment to moment.
+        people: of each face the number of its person, from 1 on, the same from moment to moment.
     """
 
     frame: int

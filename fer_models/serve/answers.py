@@ -52,7 +52,7 @@ class PicturesAnswer(BaseModel):
 class PersonAnswer(FaceAnswer):
     """What was seen in one face of a video."""
 
-    person: int = Field(ge=0, description="The same number is the same person, from 0 on.")
+    person: int = Field(ge=1, description="The same number is the same person, from 1 on.")
 
 
 class MomentAnswer(BaseModel):

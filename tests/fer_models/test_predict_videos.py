@@ -78,7 +78,7 @@ def test_a_video_gives_a_row_a_face_a_moment(bundle_dir, mixed, caplog):
         by_name.setdefault(row.path.name, []).append(row)
     assert list(by_name) == ["a.png", "b.mp4", "bad.mp4", "c.png", "half.avi", "notes.txt"]
     assert [row.time for row in by_name["b.mp4"]] == pytest.approx([n / 5 for n in range(10)])
-    assert {row.person for row in by_name["b.mp4"]} == {0}
+    assert {row.person for row in by_name["b.mp4"]} == {1}
     assert {row.face for row in by_name["b.mp4"]} == {1}
     (bad,) = by_name["bad.mp4"]
     assert (bad.reason, bad.time, bad.person) == ("corrupt", None, None)
@@ -120,7 +120,7 @@ def test_every_form_of_the_table_has_time_and_person(bundle_dir, mixed, tmp_path
     assert not rows[0]["time"]
     assert rows[0]["person"] in {None, ""}
     assert [float(row["time"]) for row in rows[1:]] == [n / 5 for n in range(10)]
-    assert {int(row["person"]) for row in rows[1:]} == {0}
+    assert {int(row["person"]) for row in rows[1:]} == {1}
 
 
 def test_a_video_in_an_archive_is_seen_as_outside(bundle_dir, mixed, tmp_path):

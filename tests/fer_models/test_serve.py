@@ -114,7 +114,7 @@ def test_a_video_is_told_by_moments(client, temp_dir, tmp_path):
     assert [moment["frame"] for moment in answer["moments"]] == [0, 2, 5, 7]
     people = [face["person"] for moment in answer["moments"] for face in moment["faces"]]
     assert people
-    assert set(people) == {0}
+    assert set(people) == {1}
     lefts = [m["faces"][0]["box"]["left"] for m in answer["moments"] if m["faces"]]
     assert lefts == sorted(lefts)
     assert not list(temp_dir.iterdir())

@@ -134,7 +134,7 @@ def test_moments_come_in_order_and_few_frames_are_held(tmp_path):
     told = []
     for moment in predict_video(seeing, seeing, counted(), lambda *done: told.append(done)):
         assert read[0] - moment.frame <= 16
-        assert moment.people == (0,)
+        assert moment.people == (1,)
         assert moment.faces[0].probabilities[0] == pytest.approx(
             10 + 10 * (moment.frame % 24), abs=4
         )
@@ -151,15 +151,15 @@ def test_people_keep_their_numbers_while_they_move_and_pause():
         if step in {10, 11, 12}:  # turned away for a moment
             boxes = [left]
         people = tracker.follow(step / 10, boxes)
-        expected = {(0, left), (1, right)} if len(boxes) == 2 else {(0, left)}
+        expected = {(1, left), (2, right)} if len(boxes) == 2 else {(1, left)}
         if step:
             assert set(zip(people, boxes, strict=True)) == expected
-    assert tracker.follow(10.0, [left]) == [2]  # long after: someone new
+    assert tracker.follow(10.0, [left]) == [3]  # long after: someone new
 
 
 def test_the_nearest_box_wins():
     tracker = Tracker()
     tracker.follow(0.0, [(0, 0, 10, 10), (8, 0, 10, 10)])
-    assert tracker.follow(0.1, [(7, 0, 10, 10), (1, 0, 10, 10)]) == [1, 0]
-    assert tracker.follow(0.2, [None]) == [2]
-    assert tracker.follow(0.3, [None]) == [2]
+    assert tracker.follow(0.1, [(7, 0, 10, 10), (1, 0, 10, 10)]) == [2, 1]
+    assert tracker.follow(0.2, [None]) == [3]
+    assert tracker.follow(0.3, [None]) == [3]

@@ -156,7 +156,7 @@ function inWords({ reason, detail }) {
 
 function listFaces(faces) {
   return make("ol", { class: "faces" }, ...faces.map((face, number) => {
-    const name = faces.length > 1 ? `${(face.person ?? number) + 1}. ${face.class_name}` : face.class_name;
+    const name = faces.length > 1 ? `${face.person ?? number + 1}. ${face.class_name}` : face.class_name;
     const title = make("h3", {}, colored("i", face.class_name), name, make("span", { text: percent(face.probability) }));
     const bars = make("dl", { class: "bars" });
     for (const [label, value] of Object.entries(face.probabilities).sort((a, b) => b[1] - a[1])) {
@@ -177,7 +177,7 @@ function drawBoxes(stage, faces, width, height) {
     drawing.append(draw("rect", { ...place, class: "back" }), draw("rect", { ...place, stroke: colorOf(name) }));
     if (faces.length > 1) {
       const size = Math.max(width, height) / 25;
-      const label = write(String((person ?? number) + 1), { x: box.left + size / 3, y: box.top + size, "font-size": size });
+      const label = write(String(person ?? number + 1), { x: box.left + size / 3, y: box.top + size, "font-size": size });
       drawing.append(label);
     }
   });
@@ -241,7 +241,7 @@ function drawTimeLines(answer, seek) {
     for (const button of buttons) button.setAttribute("aria-pressed", String(Number(button.value) === person));
   };
   const buttons = people.map((person) => {
-    const button = make("button", { type: "button", value: person, text: `Person ${person + 1}` });
+    const button = make("button", { type: "button", value: person, text: `Person ${person}` });
     button.addEventListener("click", () => choose(person));
     return button;
   });
@@ -255,7 +255,7 @@ function drawTimeLine(answer, person, seek) {
   const seconds = Math.max(answer.seconds, 1e-3);
   const x = (time) => MARGIN.left + (time / seconds) * (width - MARGIN.left - MARGIN.right);
   const y = (value) => CHART_HEIGHT - MARGIN.bottom - value * (CHART_HEIGHT - MARGIN.top - MARGIN.bottom);
-  const label = `Probabilities of person ${person + 1} over time`;
+  const label = `Probabilities of person ${person} over time`;
   const drawing = draw("svg", { viewBox: `0 0 ${width} ${CHART_HEIGHT}`, role: "img", "aria-label": label });
   for (const value of [0, 0.5, 1]) {
     drawing.append(
@@ -345,7 +345,7 @@ function toCsv() {
     for (const { time, faces } of moments) {
       faces.forEach((face, number) => {
         const { left = "", top = "", width = "", height = "" } = face.box ?? {};
-        rows.push([answer.name, time, (face.person ?? number) + 1, left, top, width, height, face.confidence ?? "", face.class_name,
+        rows.push([answer.name, time, face.person ?? number + 1, left, top, width, height, face.confidence ?? "", face.class_name,
           face.probability, ...names.map((name) => face.probabilities[name]), ""]);
       });
     }
