@@ -101,6 +101,7 @@ class Runner:
         self, dataset: Dataset, settings: BalanceSettings, *, dry_run: bool = False
     ) -> tuple[Dataset, BalancePlan]:
         """Plans how training samples are balanced. A dry run writes nothing."""
+        dataset.stage("ingest")  # without it there are no classes to name
         named_targets(dataset.class_names, settings)  # a typo is told before anything is split
         dataset = self._split(dataset.in_memory() if dry_run else dataset)
         return balance(dataset, settings, workers=self.workers)

@@ -114,3 +114,12 @@ def test_a_mistake_gets_one_clear_line(
     assert "Traceback" not in done.stderr
     if "Usage" not in done.stderr:
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_balance_after_a_refused_ingest_asks_for_ingest(work: Path) -> None:
+    shutil.rmtree(work / "dataset")
+    (work / "raw" / "train" / "sad" / "words.png").write_bytes(b"words")
+    assert run(work, "ingest", "--max-rejected", "0").returncode == 1
+    done = run(work, "balance", "--target", "sad")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "Error: dataset: ingest has not been done; run `ferdata ingest`"
