@@ -15,6 +15,7 @@ from fer_models.errors import DivergedError
 from fer_models.events import BatchDone, OnEvent
 from fer_models.generators import generator_states, restore_generators, seed_generators
 from fer_models.image_changes import with_changes
+from fer_models.image_growth import GrowingSide, with_growth
 from fer_models.optimizers import KeepRawWeights, PlannedRate, build_optimizer, make_optimizer
 from fer_models.plan import TrainPlan
 from fer_models.stream import ShardStream
@@ -24,13 +25,23 @@ from fer_models.training_batches import training_batches
 _SECONDS_BETWEEN_EVENTS = 0.2
 
 
-def make_learner(network: Any, plan: TrainPlan, rate: PlannedRate) -> Any:
+def make_learner(network: Any, plan: TrainPlan, rate: PlannedRate, side: GrowingSide) -> Any:
     """What is fitted: the network, or one that changes the images before it; compiled.
 
     It shares the network's weights.
+
+    Args:
+        network: with its first weights.
+        plan: of the run.
+        rate: of each step.
+        side: of the images that are learned from, where they grow.
+
+    Raises:
+        SettingsError: images are to grow, and the network takes no smaller ones.
     """
     settings = plan.settings
-    learner = network if settings.augment is None else with_changes(network, settings.augment)
+    learner = with_growth(network, side) if settings.first_side else network
+    learner = learner if settings.augment is None else with_changes(learner, settings.augment)
     learner.compile(
         optimizer=make_optimizer(settings, rate),
         loss=make_loss(plan),

@@ -15,6 +15,8 @@ import keras
 
 from fer_models.settings import TrainSettings
 
+_FIRST_RATE = 1 / 25  # of a one-cycle, as a share of its highest
+
 
 class PlannedRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """The learning rate of a step.
@@ -37,6 +39,8 @@ class PlannedRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ign
         settings = self.settings
         step = ops.cast(step, "float32")
         rate = settings.learning_rate * self.factor * ops.ones_like(step)
+        if settings.schedule == "one-cycle":
+            return rate * self._one_cycle(step)
         if settings.schedule == "cosine":
             num_steps = max(1, settings.epochs * self.num_batches)
             done = ops.minimum(step / num_steps, 1.0)
@@ -48,6 +52,19 @@ class PlannedRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ign
         if settings.warmup:
             rate *= ops.minimum((step + 1.0) / (settings.warmup * self.num_batches), 1.0)
         return rate
+
+    def _one_cycle(self, step: Any) -> Any:
+        """The share of the highest rate: half a cosine up, half a cosine down."""
+        from keras import ops
+
+        rise = self.settings.warmup * self.num_batches
+        fall = max(1.0, self.settings.epochs * self.num_batches - rise)
+        done = ops.minimum(ops.maximum(step - rise, 0.0) / fall, 1.0)
+        falling = 0.5 * (1.0 + ops.cos(math.pi * done))
+        if not rise:
+            return falling
+        risen = 0.5 * (1.0 - ops.cos(math.pi * ops.minimum(step / rise, 1.0)))
+        return ops.where(step < rise, _FIRST_RATE + (1.0 - _FIRST_RATE) * risen, falling)
 
 
 def make_optimizer(settings: TrainSettings, rate: PlannedRate) -> Any:
@@ -63,7 +80,9 @@ def make_optimizer(settings: TrainSettings, rate: PlannedRate) -> Any:
         "sgd": keras.optimizers.SGD,
         "rmsprop": keras.optimizers.RMSprop,
     }
-    own = {"momentum": settings.momentum} if settings.optimizer == "sgd" else {}
+    own: dict[str, Any] = {}
+    if settings.optimizer == "sgd":
+        own = {"momentum": settings.momentum, "nesterov": settings.nesterov}
     averaged = {"use_ema": True, "ema_momentum": settings.ema} if settings.ema else {}
     return kinds[settings.optimizer](
         rate,

@@ -105,7 +105,7 @@ def plan_training(shards_dir: Path, settings: TrainSettings) -> TrainPlan:
     loss, loss_note = _choose_loss(shards_dir, index, settings.loss)
     precision, precision_note = _choose_precision(settings.precision)
     devices = find_devices(settings.devices)
-    _check_steps(settings, devices)
+    _check_steps(settings, devices, index.image_shape)
     notes = [weights_note, loss_note, precision_note, *_say_unusual(settings, devices)]
     if index.num_samples("validation") == 0:
         notes.append(
@@ -180,8 +180,10 @@ def _choose_precision(wanted: str) -> tuple[str, str]:
     return "float32", f"Precision: float32, because {name} is not quick with bfloat16."
 
 
-def _check_steps(settings: TrainSettings, devices: tuple[str, ...]) -> None:
-    """Refuses what the backend cannot do in a step."""
+def _check_steps(
+    settings: TrainSettings, devices: tuple[str, ...], image_shape: tuple[int, int, int]
+) -> None:
+    """Refuses what cannot be done in a step."""
     import keras
 
     backend, augment, num = keras.backend.backend(), settings.augment, len(devices)
@@ -193,6 +195,12 @@ def _check_steps(settings: TrainSettings, devices: tuple[str, ...]) -> None:
         raise SettingsError(
             "mixup and cutmix mix images of one device, their labels those of the whole batch; "
             f"received {num} devices under TensorFlow. Take --devices 1, or KERAS_BACKEND=jax"
+        )
+    height, width, _ = image_shape
+    if settings.first_side and not settings.first_side < height == width:
+        raise SettingsError(
+            f"first_side makes square images smaller at first; received {settings.first_side} for "
+            f"images of {height}x{width}"
         )
     if settings.xla == "on" and not has_xla_form(augment):
         raise SettingsError(

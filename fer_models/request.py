@@ -32,6 +32,7 @@ DEFAULT_MODEL = "cnn4"
 ADAMW_WEIGHT_DECAY = 0.004  # Keras' own; without one it would be Adam
 _READERS = (
     ("momentum", "optimizer", ("sgd",)),
+    ("nesterov", "optimizer", ("sgd",)),
     ("drop", "schedule", ("step", "plateau")),
     ("drop_every", "schedule", ("step", "plateau")),
     ("gamma", "loss", ("focal",)),

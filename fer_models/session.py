@@ -28,6 +28,7 @@ from fer_models.events import EpochDone, OnEvent, RunStarted
 from fer_models.files import write_json
 from fer_models.fitting import fit_epoch, learning_rate, make_learner
 from fer_models.history_rules import best_epoch, plateau_factor
+from fer_models.image_growth import GrowingSide, side_of_epoch
 from fer_models.interrupts import interrupts
 from fer_models.judging import judge
 from fer_models.metrics import Metrics
@@ -88,13 +89,14 @@ class TrainingRun:
         self._dir = run_dir
         self._plan = plan
         self._network = network
+        self._history: tuple[HistoryRow, ...] = ()
+        self._progress = EpochProgress()
         self._rate = PlannedRate(plan.settings, plan.num_batches)
-        self._learner = make_learner(network, plan, self._rate)
+        self._side = GrowingSide(self._side_now())
+        self._learner = make_learner(network, plan, self._rate, self._side)
         self._streams = streams
         self._targets = targets
         self._on_event = on_event
-        self._history: tuple[HistoryRow, ...] = ()
-        self._progress = EpochProgress()
         self._last_path = run_dir / CHECKPOINTS_DIR / LAST_NAME
         self._best_path = run_dir / CHECKPOINTS_DIR / "best.npz"
 
@@ -156,7 +158,7 @@ class TrainingRun:
     def _learn_batches(self, asked_to_stop: Callable[[], bool]) -> None:
         """Learns the rest of an epoch; saves in the middle of it when asked, and now and then."""
         start = time.perf_counter()
-        self._follow_plateau()
+        self._follow_plan()
 
         def stop() -> bool:
             minutes = (time.perf_counter() - start) / 60.0
@@ -208,11 +210,16 @@ class TrainingRun:
         self._write_history()
         self._on_event(EpochDone(row=row, is_best=is_best))
 
-    def _follow_plateau(self) -> None:
-        """Sets the factor of the rate; steps that are compiled hold the old one: they go."""
-        factor = plateau_factor(self._history, self._plan.settings)
-        if factor != self._rate.factor:
-            self._rate.factor = factor
+    def _side_now(self) -> int:
+        """The side of the images that the next epoch learns from."""
+        plan = self._plan
+        return side_of_epoch(plan.settings, len(self._history), plan.index.image_shape[0])
+
+    def _follow_plan(self) -> None:
+        """Sets the rate and the side of an epoch; steps that are compiled hold the old ones."""
+        factor, side = plateau_factor(self._history, self._plan.settings), self._side_now()
+        if (factor, side) != (self._rate.factor, self._side.now):
+            self._rate.factor, self._side.now = factor, side
             self._learner.make_train_function(force=True)
 
     def _write_best(self, checkpoint: Checkpoint) -> None:

@@ -15,8 +15,9 @@ CLASS_WEIGHTS = ("auto", "original", "balanced", "none")
 LOSSES = ("auto", "sparse", "votes", "focal")
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
-SCHEDULES = ("constant", "step", "plateau", "cosine")
+SCHEDULES = ("constant", "step", "plateau", "cosine", "one-cycle")
 XLA = ("auto", "on", "off")
+SIDE_STEP = 8  # pixels by which images grow
 
 _NAMES = (
     ("class_weights", CLASS_WEIGHTS),
@@ -27,7 +28,8 @@ _NAMES = (
     ("xla", XLA),
 )
 _LEAST = (("epochs", 0), ("batch_size", 1), ("patience", 0), ("seed", 0), ("drop_every", 1),
-          ("devices", 0), ("components", 0), ("folds", 0), ("limit", 0))  # fmt: skip
+          ("devices", 0), ("components", 0), ("folds", 0), ("limit", 0), ("first_side", 0),
+          ("grow_epochs", 0))  # fmt: skip
 _MOST_SEED = 2**32 - 1  # that NumPy and Keras take
 _SHARES = ("momentum", "ema", "label_smoothing")  # 0 to below 1
 _AMOUNTS = ("weight_decay", "clip_norm", "warmup", "gamma", "save_minutes")  # 0 or more
@@ -47,6 +49,7 @@ class TrainSettings:
         batch_size: samples a step.
         optimizer: `"adam"`, `"adamw"`, `"sgd"` or `"rmsprop"`.
         momentum: of sgd.
+        nesterov: whether sgd looks ahead along its momentum (Nesterov; Sutskever et al., 2013).
         weight_decay: share of each weight that a step takes away, times the learning rate:
             decoupled from the gradient, as AdamW has it, with every optimizer. Biases and norms
             (weights of one dimension) keep theirs. 0 for none.
@@ -56,7 +59,9 @@ class TrainSettings:
         learning_rate: the highest; others follow from the schedule.
         schedule: `"constant"`; `"step"`: times `drop` every `drop_every` epochs; `"plateau"`:
             times `drop` after `drop_every` epochs without a better one; `"cosine"`: falls to 0
-            along half a cosine over all epochs.
+            along half a cosine over all epochs; `"one-cycle"`: rises from 1/25 along half a cosine
+            in the epochs of warm-up and falls to 0 along another one in all others (Smith & Topin,
+            arXiv:1708.07120).
         drop: factor of step and plateau, above 0 and below 1.
         drop_every: epochs of step and plateau.
         warmup: epochs in which the rate first rises from 0, fractions of one allowed.
@@ -65,6 +70,11 @@ class TrainSettings:
             less; `"auto"`: votes where the shards have them, else sparse.
         gamma: of the focal loss; the higher, the less sure samples count.
         label_smoothing: share of each target that is spread evenly over all classes.
+        first_side: side of the images in the first epochs, smaller than their own: progressive
+            resolution (Tan & Le, arXiv:2104.00298), for networks that take any side; 0 for their
+            own side throughout. Validation images are never made smaller.
+        grow_epochs: epochs until the images have their own side; they grow by `SIDE_STEP` pixels at
+            a time, each size for as many epochs as the others.
         augment: how training images are changed at random; None leaves them as they are.
         class_weights: `"original"` or `"balanced"` takes the index's weights before or after
             balancing, `"auto"` the balanced ones where the shards hold augmented samples and the
@@ -89,6 +99,7 @@ class TrainSettings:
     batch_size: int = 64
     optimizer: str = "adam"
     momentum: float = 0.9
+    nesterov: bool = False
     weight_decay: float = 0.0
     clip_norm: float = 0.0
     ema: float = 0.0
@@ -100,6 +111,8 @@ class TrainSettings:
     loss: str = "auto"
     gamma: float = 2.0
     label_smoothing: float = 0.0
+    first_side: int = 0
+    grow_epochs: int = 0
     augment: AugmentSettings | None = None
     class_weights: str = "auto"
     precision: str = "auto"
@@ -131,6 +144,15 @@ class TrainSettings:
         if self.epochs and self.warmup > self.epochs:
             raise SettingsError(
                 f"warmup must be at most the {self.epochs} epochs; received {self.warmup:g}"
+            )
+        if self.epochs and self.grow_epochs > self.epochs:
+            raise SettingsError(
+                f"grow_epochs must be at most the {self.epochs} epochs; received {self.grow_epochs}"
+            )
+        if bool(self.first_side) != bool(self.grow_epochs):
+            raise SettingsError(
+                "first_side and grow_epochs belong together: images grow from the one in the other;"
+                f" received {self.first_side} and {self.grow_epochs}"
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from fer_models.baselines.training import train_baseline
 from fer_models.checkpoint import has_checkpoint
 from fer_models.devices import keep_tensorflow_on_cpu, sharing
 from fer_models.events import OnEvent, ignore_event
+from fer_models.image_growth import GrowingSide, with_growth
 from fer_models.plan import TrainPlan, plan_training
 from fer_models.run import (
     RunRecord,
@@ -95,6 +96,8 @@ def train(
     goes_on = resume and run_dir is not None and has_checkpoint(run_dir)
     with sharing(plan.devices):
         network = build_planned(plan, plan.precision, blank=goes_on)
+        if settings.first_side:
+            with_growth(network, GrowingSide(settings.first_side))  # refused before a run is begun
         if not resume or run_dir is None:
             run_dir = claim_run_dir(run_dir, model_title(settings.model))
             write_record(run_dir, _record(shards_dir, plan))

@@ -47,6 +47,7 @@ _OPTIONS = (
     _number("--warmup", "Epochs in which the rate first rises, as 0.5.  [default: 0]"),
     _choice("--optimizer", OPTIMIZERS, f"Takes the steps.{_NETWORKS}"),
     _number("--momentum", "Of sgd.  [default: 0.9]"),
+    click.option("--nesterov/--no-nesterov", default=None, help="Look ahead with sgd."),
     _number("--weight-decay", "Decoupled: a step takes it times the rate.  [default: 0]"),
     _number("--clip-norm", "Most norm of all gradients together; 0 any.  [default: 0]"),
     _number("--ema", "Momentum of an average of the weights, as 0.999.  [default: 0, none]"),
@@ -54,6 +55,8 @@ _OPTIONS = (
     _number("--gamma", "Of the focal loss.  [default: 2]"),
     _number("--label-smoothing", "Share spread over all classes.  [default: 0]"),
     _choice("--class-weights", CLASS_WEIGHTS, "Before or after balancing.  [default: auto]"),
+    _number("--first-side", "Side of the images at first; they grow.  [default: 0, no]", kind=int),
+    _number("--grow-epochs", "Epochs until they have grown.  [default: 0]", kind=int),
     click.option(
         "--augment/--no-augment", default=None, help=f"Change training images.{_NETWORKS}"
     ),

@@ -71,7 +71,7 @@ def conv_block(
         )
     ]
     if norm:
-        block.append(_norm(spec, name))
+        block.append(norm_layer(spec, name))
     if pool:
         block.append(layers.MaxPooling2D(2, dtype=dtype, name=f"{name}_pool"))
     if dropout:
@@ -114,7 +114,7 @@ def dense_block(
         layers.Dense(units, activation="relu", kernel_regularizer=_l2(l2), dtype=dtype, name=name)
     ]
     if norm:
-        block.append(_norm(spec, name))
+        block.append(norm_layer(spec, name))
     if dropout:
         block.append(layers.Dropout(dropout, dtype=dtype, name=f"{name}_dropout"))
     return block
@@ -129,11 +129,12 @@ def softmax_head(spec: NetworkSpec) -> list[Any]:
     ]
 
 
-def _norm(spec: NetworkSpec, name: str) -> Any:
+def norm_layer(spec: NetworkSpec, name: str, **options: Any) -> Any:
+    """Batch normalization, called after the layer before it; 4 * channels parameters."""
     from keras import layers
 
     return layers.BatchNormalization(
-        momentum=_NORM_MOMENTUM, dtype=spec.precision, name=f"{name}_norm"
+        momentum=_NORM_MOMENTUM, dtype=spec.precision, name=f"{name}_norm", **options
     )
 
 

@@ -16,6 +16,7 @@ from fer_models import devices
 from fer_models.augmentation import NO_CHANGES, AugmentSettings
 from fer_models.fitting import make_learner
 from fer_models.history_rules import plateau_factor
+from fer_models.image_growth import GrowingSide
 from fer_models.optimizers import PlannedRate, averaged_weights
 from fer_models.plan import plan_training
 from fer_models.run import HistoryRow, history_row
@@ -36,6 +37,11 @@ def test_the_rate_follows_its_schedule():
     step = rates(7, [13, 14, 27, 28, 7 * 200], schedule="step", drop=0.5, drop_every=2)
     assert step == pytest.approx([0.1, 0.05, 0.05, 0.025, 0.1 * 0.5**100])
     assert rates(10, [0, 4, 5, 6], warmup=0.5) == pytest.approx([0.02, 0.1, 0.1, 0.1])
+    cycle = {"schedule": "one-cycle", "epochs": 40}
+    risen = [0.004, 0.052, 0.1, 0.05, 0]
+    assert rates(10, [0, 50, 100, 250, 400], warmup=10, **cycle) == pytest.approx(risen)
+    assert rates(10, [0, 200, 400], **cycle) == pytest.approx([0.1, 0.05, 0])
+    assert rates(10, [0, 200, 400], warmup=40, **cycle) == pytest.approx([0.004, 0.052, 0.1])
 
 
 def rows(*macro_f1):
@@ -136,7 +142,9 @@ def learner_of(make_shards, **settings):
             keras.layers.Dense(3, "softmax", bias_initializer="ones"),
         ]
     )
-    return make_learner(network, plan, PlannedRate(plan.settings, plan.num_batches)), plan
+    return make_learner(
+        network, plan, PlannedRate(plan.settings, plan.num_batches), GrowingSide(4)
+    ), plan
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
@@ -149,6 +157,17 @@ def test_decay_is_decoupled_and_spares_biases(make_shards, optimizer):
     learner.optimizer.apply([keras.ops.zeros_like(kernel), keras.ops.zeros_like(bias)])
     np.testing.assert_allclose(np.array(kernel), before * (1 - 0.1 * 0.5), rtol=1e-5)
     np.testing.assert_array_equal(np.array(bias), 1.0)
+
+
+@pytest.mark.parametrize(("nesterov", "first_step"), [(False, 0.1), (True, 0.1 * 1.9)])
+def test_nesterov_looks_ahead_along_the_momentum(make_shards, nesterov, first_step):
+    learner, _ = learner_of(
+        make_shards, optimizer="sgd", momentum=0.9, nesterov=nesterov, learning_rate=0.1
+    )
+    kernel, bias = learner.trainable_variables
+    before = np.array(kernel)
+    learner.optimizer.apply([keras.ops.ones_like(kernel), keras.ops.zeros_like(bias)])
+    np.testing.assert_allclose(np.array(kernel), before - first_step, rtol=1e-5, atol=1e-6)
 
 
 def test_clipping_is_of_all_gradients_together(make_shards):

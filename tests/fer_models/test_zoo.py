@@ -53,6 +53,8 @@ PARAMETERS = {
     "emosense-8l": 4_232_199,
     "emosense-10l": 8_951_815,
     "dnn": 1_345_287,
+    "fer-lite": 658_791,
+    "fer-resnet18": 11_269_951,
     "vgg16": 14_718_279,
     "resnet50": 23_602_055,
     "mobilenet": 3_236_039,
@@ -70,6 +72,18 @@ def test_parameter_count_is_what_its_docstring_derives_and_its_listing_says(name
     assert count == listed[preset]
     assert preset or count == PARAMETERS[name]
     assert f"{count:,}" in importlib.import_module(network.module).__doc__
+
+
+def test_the_network_for_two_cores_stays_below_100_mflops():
+    network = build_network("fer-lite", spec_of(NETWORKS["fer-lite"]))
+    count = 0
+    for layer in network.layers:
+        if hasattr(layer, "kernel"):
+            # a kernel meets every place of its output once: rows and columns, or one place
+            places = int(np.prod(layer.output.shape[1:-1]))
+            count += places * int(np.prod(layer.kernel.shape))
+    assert f"{count:,}" in importlib.import_module(NETWORKS["fer-lite"].module).__doc__
+    assert 2 * count <= 100e6  # an operation for each multiplication and each addition
 
 
 def test_every_network_is_documented():

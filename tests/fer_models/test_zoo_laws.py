@@ -12,7 +12,7 @@ import pytest
 from fer_models.bundle import load_network, read_bundle, write_bundle
 from fer_models.zoo import NETWORKS, NetworkSpec, build_network
 
-HEAVY = {"emosense-8l", "emosense-10l", "vgg16", "resnet50", "mobilenet"}
+HEAVY = {"emosense-8l", "emosense-10l", "fer-resnet18", "vgg16", "resnet50", "mobilenet"}
 NAMES = [name for name, network in NETWORKS.items() if network.kind == "keras"]
 LIGHT = [name for name in NAMES if name not in HEAVY]
 ALL_FORMS = [
