@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex, read_index
 from fer_data.shards.reader import Samples, read_split
-from fer_models.bundle import Bundle
 from fer_models.corruptions import CORRUPTIONS, Damage, measure_damages
+from fer_models.evaluation_notes import choose_split, say_people, say_twins, warn
 from fer_models.files import write_json
 from fer_models.groups import Grouping, find_values, group_samples, read_attributes
 from fer_models.judgement import Judgement, find_twins, judge_predictions
@@ -36,7 +35,8 @@ from fer_models.report.figures import (
 from fer_models.report.gallery import choose_pictures
 from fer_models.report.latex import classes_latex
 from fer_models.report.page import ReportContent, render_report
-from fer_models.run import fingerprint_index, read_history, read_record
+from fer_models.run import read_history, read_record
+from fer_models.views import describe_tta, name_judged
 from fer_models.zoo import model_title
 
 #: All figures that may be written; other files in the folder are left alone.
@@ -50,6 +50,7 @@ class EvaluateReport:
     Attributes:
         run_dir: its folder.
         split: that was judged.
+        tta: test-time augmentation that the probabilities came of.
         judgement: how good it is.
         groupings: how good it is on groups of samples.
         damages: how good it is on pictures that got worse; empty where not asked for.
@@ -60,6 +61,7 @@ class EvaluateReport:
 
     run_dir: Path
     split: str
+    tta: str
     judgement: Judgement
     groupings: tuple[Grouping, ...]
     damages: tuple[Damage, ...]
@@ -72,6 +74,7 @@ class EvaluateReport:
         return {
             "run_dir": str(self.run_dir),
             "split": self.split,
+            "tta": self.tta,
             "metrics": self.judgement.to_json(),
             "groups": [grouping.to_json() for grouping in self.groupings],
             "corruptions": [damage.to_json() for damage in self.damages],
@@ -91,6 +94,7 @@ def evaluate(
     attributes: Path | None = None,
     corruptions: bool = False,
     latex: bool = False,
+    tta: str = "none",
 ) -> EvaluateReport:
     """Judges a run's bundle on a split, and writes metrics, predictions, figures and the report.
 
@@ -103,22 +107,24 @@ def evaluate(
         corruptions: judge on pictures that got worse too: about fifty times the predictions.
         latex: write the table of the classes as LaTeX too.
         attributes: table of more to group by, as `fer_models.groups.read_attributes` reads it.
+        tta: test-time augmentation, one of `fer_models.views.NUM_VIEWS`. Metrics and predictions
+            with one are kept beside those without.
 
     Raises:
         MissingRunError: there is no run at this place.
         MissingBundleError: the run has not finished an epoch.
         MissingShardsError: there are no shards.
         UnknownNameError: the shards have no such split, or there is nothing of a name to group by.
-        SettingsError: `attributes` is no table of these samples.
+        SettingsError: `attributes` is no table of these samples, or they are too small for `tta`.
         OtherSettingsError: the shards are not of the kind the network was trained for.
     """
     record = read_record(run_dir)
     shards_dir = shards_dir if shards_dir is not None else record.shards_dir
     index = read_index(shards_dir)
-    predictor = Predictor.load(run_dir)
-    split, split_note = _choose_split(index, split, predictor.bundle)
+    predictor = Predictor.load(run_dir, tta)
+    split, split_note = choose_split(index, split, predictor.bundle)
     predictor.bundle.check_shards(shards_dir, index)
-    notes = [split_note, *_warn(index, shards_dir, predictor.bundle, split)]
+    notes = [split_note, *describe_tta(tta), *warn(index, shards_dir, predictor.bundle, split)]
     samples = read_split(shards_dir, index, split)
     table = read_attributes(attributes, samples.keys) if attributes is not None else {}
     values = find_values(by, samples, table)
@@ -128,7 +134,7 @@ def evaluate(
     judgement = judge_predictions(
         samples.labels, probabilities, index.class_names, twins, samples.votes
     )
-    notes += [*_say_twins(judgement), *_say_people(index)]
+    notes += [*say_twins(judgement), *say_people(index)]
     groupings = tuple(
         group_samples(name, column, samples.labels, probabilities, index.class_names)
         for name, column in values.items()
@@ -145,6 +151,7 @@ def evaluate(
         index=index,
         shards_dir=shards_dir,
         split=split,
+        tta=tta,
         judgement=judgement,
         groupings=groupings,
         damages=damages,
@@ -153,11 +160,12 @@ def evaluate(
         notes=tuple(notes),
     )
     files = {
-        run_dir / "predictions.csv": _predictions_csv(samples, probabilities, index).encode(),
+        run_dir / _predictions_name(tta): _predictions_csv(samples, probabilities, index).encode(),
         run_dir / "report.html": render_report(content).encode(),
     }
     if latex:
-        caption = f"{model_title(predictor.bundle.model)} on {index.name}, {split} split"
+        judged = name_judged(f"{split} split", tta)
+        caption = f"{model_title(predictor.bundle.model)} on {index.name}, {judged}"
         files[run_dir / "classes.tex"] = classes_latex(judgement.metrics, caption).encode()
     figures = {
         "confusion": draw_confusion(judgement.metrics),
@@ -179,14 +187,16 @@ def evaluate(
     _remove_stale(run_dir, files)
     people = index.human_accuracy
     found = judgement.to_json() | {
+        "tta": tta,
         "human_accuracy": None if people is None else dataclasses.asdict(people),
         "groups": [grouping.to_json() for grouping in groupings],
         "corruptions": [damage.to_json() for damage in damages],
     }
-    metrics_path = _add_metrics(run_dir, split, found)
+    metrics_path = _add_metrics(run_dir, name_judged(split, tta), found)
     return EvaluateReport(
         run_dir=run_dir,
         split=split,
+        tta=tta,
         judgement=judgement,
         groupings=groupings,
         damages=damages,
@@ -217,55 +227,8 @@ def _predict_with(
     return predict
 
 
-def _choose_split(index: ShardIndex, split: str | None, bundle: Bundle) -> tuple[str, str]:
-    if split is not None:
-        if split not in index.splits:
-            raise UnknownNameError("split", split, index.splits)
-        extra = " It was learned from: this says nothing of new faces." * (split == "train")
-        return split, f"Judged on the {split} split, as asked.{extra}"
-    if "test" in index.splits:
-        return "test", "Judged on the test split, which training never looked at."
-    if "validation" in index.splits:
-        note = "Judged on the validation split, because there is no test split."
-        chose = " It chose the best epoch, so the figures are a little too good."
-        return "validation", note + chose * (bundle.kind == "keras")
-    raise SettingsError(
-        "the shards hold neither a test nor a validation split; "
-        "`--split train` judges what was learned by heart"
-    )
-
-
-def _warn(index: ShardIndex, shards_dir: Path, bundle: Bundle, split: str) -> list[str]:
-    notes = []
-    if fingerprint_index(shards_dir) != bundle.index_sha256:
-        notes.append(
-            "These are not the shards the run was trained on: if samples of this split were "
-            "trained on there, the figures are too good."
-        )
-    groups = index.leakage.get("groups", 0)
-    if groups:
-        leaked = index.leakage.get("samples", {}).get(split, 0)
-        notes.append(
-            f"Leakage: {groups:,} groups of identical images stand in several splits of this "
-            f"data set, as it is published; {leaked:,} of their samples are in the {split} split."
-        )
-    return notes
-
-
-def _say_twins(judgement: Judgement) -> list[str]:
-    others = judgement.without_twins
-    if others is None:
-        return []
-    return [
-        f"Without the {judgement.num_twins:,} samples whose very pixels stand in train: "
-        f"macro-F1 {others.macro_f1:.4f}, accuracy {others.accuracy:.4f}."
-    ]
-
-
-def _say_people(index: ShardIndex) -> list[str]:
-    if index.human_accuracy is None:
-        return []
-    return [f"People's accuracy, as published: {index.human_accuracy}."]
+def _predictions_name(tta: str) -> str:
+    return "predictions.csv" if tta == "none" else f"predictions-{tta}.csv"
 
 
 def _predictions_csv(
@@ -288,12 +251,12 @@ def _remove_stale(run_dir: Path, written: Mapping[Path, bytes]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _add_metrics(run_dir: Path, split: str, found: dict[str, Any]) -> Path:
-    """Puts the metrics of one split beside those of the others."""
+def _add_metrics(run_dir: Path, name: str, found: dict[str, Any]) -> Path:
+    """Puts the metrics of one split, and of one test-time augmentation, beside those of others."""
     path = run_dir / "metrics.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
-    write_json(path, (known if isinstance(known, dict) else {}) | {split: found})
+    write_json(path, (known if isinstance(known, dict) else {}) | {name: found})
     return path

@@ -15,6 +15,7 @@ from fer_data.faces import CutFace, FaceSettings
 from fer_data.image import ImageSettings
 from fer_models.bundle import Bundle, find_bundle, load_network, read_bundle
 from fer_models.picture_faces import PictureSettings, SampleCutter, Samples, make_cutter
+from fer_models.views import NUM_VIEWS, check_tta, image_views, mean_probabilities
 
 #: Called with (samples done, samples in all).
 OnProgress = Callable[[int, int], None]
@@ -66,23 +67,36 @@ class Predictor:
     Args:
         bundle: what it was trained for.
         network: the `keras.Model`, or the `FittedBaseline` of a baseline.
+        tta: test-time augmentation, one of `fer_models.views.NUM_VIEWS`.
+
+    Raises:
+        UnknownNameError: there is no such augmentation.
+        SettingsError: the images of the network are too small for it.
     """
 
-    def __init__(self, bundle: Bundle, network: Any) -> None:
+    def __init__(self, bundle: Bundle, network: Any, tta: str = "none") -> None:
+        check_tta(tta, bundle.image_shape)
         self.bundle = bundle
+        self.tta = tta
         self._network = network
 
     @staticmethod
-    def load(run_or_bundle_dir: Path | str) -> Predictor:
+    def load(run_or_bundle_dir: Path | str, tta: str = "none") -> Predictor:
         """The network of a run or a bundle.
+
+        Args:
+            run_or_bundle_dir: folder of either.
+            tta: test-time augmentation.
 
         Raises:
             MissingBundleError: there is none at this place.
             DamagedBundleError: it cannot be read.
+            SettingsError: as above.
         """
         bundle_dir = find_bundle(Path(run_or_bundle_dir))
         bundle = read_bundle(bundle_dir)
-        return Predictor(bundle, load_network(bundle_dir, bundle))
+        check_tta(tta, bundle.image_shape)
+        return Predictor(bundle, load_network(bundle_dir, bundle), tta)
 
     @property
     def num_parameters(self) -> int:
@@ -194,7 +208,7 @@ class Predictor:
     def predict(
         self, images: NDArray[np.uint8], on_progress: OnProgress | None = None
     ) -> NDArray[np.float32]:
-        """The probabilities of the classes.
+        """The probabilities of the classes, of several views of an image their mean.
 
         Args:
             images: uint8 array of shape (num_images, height, width, channels).
@@ -215,9 +229,13 @@ class Predictor:
         parts = [np.empty((0, len(self.bundle.class_names)), np.float32)]
         for start in range(0, len(images), _SLICE_SIZE):
             part = images[start : start + _SLICE_SIZE]
-            parts.append(self._run(part))
-            if on_progress is not None:
-                on_progress(start + len(part), len(images))
+            found = []
+            for view in image_views(part, self.tta):
+                found.append(self._run(view))
+                if on_progress is not None:
+                    done = len(part) * len(found) // NUM_VIEWS[self.tta]
+                    on_progress(start + done, len(images))
+            parts.append(mean_probabilities(found))
         return np.concatenate(parts)
 
     def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -27,6 +27,7 @@ from fer_models.video import (
     read_facts,
     read_frames,
 )
+from fer_models.views import check_tta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class PredictSettings:
     Attributes:
         pictures: which samples are taken from the pictures.
         looks_per_second: how often a video is looked at.
+        tta: test-time augmentation, one of `fer_models.views.NUM_VIEWS`.
         table: file of rows, its form by its ending: .csv, .jsonl or .parquet; None: none.
         annotate_dir: folder of copies with boxes and labels; None: none.
         timeline_dir: folder of a figure and a table of each video; None: none.
@@ -44,6 +46,7 @@ class PredictSettings:
 
     pictures: PictureSettings = field(default_factory=PictureSettings)
     looks_per_second: float = 5.0
+    tta: str = "none"
     table: Path | None = None
     annotate_dir: Path | None = None
     timeline_dir: Path | None = None
@@ -63,6 +66,7 @@ class PredictSettings:
 
     def __post_init__(self) -> None:
         check_looks(self.looks_per_second)
+        check_tta(self.tta)
         if self.table is not None:
             check_table_name(self.table)
         if self.grid is not None:
@@ -78,6 +82,7 @@ class PredictReport:
         num_files: files.
         num_faces: faces on them, of a video those at every look.
         num_looks: looks at videos.
+        tta: test-time augmentation that the probabilities came of.
         class_counts: class → faces.
         reasons: reason → files that could not be used.
         written: files and folders that were written.
@@ -87,6 +92,7 @@ class PredictReport:
     num_files: int
     num_faces: int
     num_looks: int = 0
+    tta: str = "none"
     class_counts: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     written: tuple[Path, ...] = ()
@@ -125,11 +131,11 @@ def predict_files(
         MissingBundleError: there is no trained network.
         DamagedBundleError: it cannot be read.
         SourceError: an archive is damaged.
-        SettingsError: as `Predictor.cutter`.
+        SettingsError: as `Predictor.cutter`, or the images are too small for the augmentation.
     """
     with contextlib.ExitStack() as stack:
         files = stack.enter_context(open_pictures(paths, left_out=settings.folders))
-        predictor = Predictor.load(run_dir)
+        predictor = Predictor.load(run_dir, settings.tta)
         cutter = predictor.cutter(settings.pictures)
         names = predictor.bundle.class_names
         results = stack.enter_context(_writing(settings, files, names))
@@ -148,6 +154,7 @@ def predict_files(
         num_files=len(files),
         num_faces=results.classes.total(),
         num_looks=results.num_looks,
+        tta=settings.tta,
         class_counts={name: results.classes[name] for name in names},
         reasons=dict(results.reasons.most_common()),
         written=settings.written,

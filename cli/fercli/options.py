@@ -22,6 +22,14 @@ json_option = click.option(
 latex_option = click.option(
     "--latex", is_flag=True, help="Write the table as LaTeX too, with the rules of booktabs."
 )
+tta_option = click.option(
+    "--tta",
+    type=click.Choice(("none", "flip", "ten-crop")),
+    default="none",
+    show_default=True,
+    metavar="VIEWS",
+    help="Average over views of an image: flip, ten-crop; none.",
+)
 detector_weights_option = click.option(
     "--detector-weights", type=click.Path(path_type=Path), help="YuNet's ONNX file."
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fercli.options import json_option, latex_option
+from fercli.options import json_option, latex_option, tta_option
 from fercli.output import Output
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Judge on pictures turned, dark, blurred, covered too; takes fifty times as long.",
 )
+@tta_option
 @latex_option
 @json_option
 def evaluate(
@@ -44,6 +45,7 @@ def evaluate(
     by: str | None,
     attributes: Path | None,
     corruptions: bool,
+    tta: str,
     latex: bool,
     as_json: bool,
 ) -> None:
@@ -78,14 +80,17 @@ def evaluate(
             attributes=attributes,
             corruptions=corruptions,
             latex=latex,
+            tta=tta,
         )
     _show_report(out, report)
 
 
 def _show_report(out: Output, report: EvaluateReport) -> None:
+    from fer_models.views import name_judged
+
     metrics = report.judgement.metrics
     out.table(
-        f"{report.run_dir} on the {report.split} split",
+        f"{report.run_dir} on the {name_judged(f'{report.split} split', report.tta)}",
         ("class", "samples", "precision", "recall", "F1"),
         [
             (c.class_name, c.support, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}")

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fercli.options import detector_weights_option, download_detector_option, json_option
+from fercli.options import (
+    detector_weights_option,
+    download_detector_option,
+    json_option,
+    tta_option,
+)
 from fercli.output import Output
 
 if TYPE_CHECKING:
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
     "--looks", "looks_per_second", type=float, default=5.0, show_default=True, metavar="NUMBER",
     help="Look at a video so often per second.",
 )  # fmt: skip
+@tta_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line a face as CSV.")
 @json_option
 def predict(
@@ -164,6 +170,8 @@ class _Person:
 
 
 def _show(out: Output, report: PredictReport, kept: _Kept) -> None:
+    from fer_models.views import describe_tta
+
     if kept.rows or kept.people:
         _show_rows(out, report, kept)
     else:
@@ -171,6 +179,8 @@ def _show(out: Output, report: PredictReport, kept: _Kept) -> None:
         out.table("Faces", ("class", "faces"), counts, total=("all", report.num_faces))
         if report.reasons:
             out.table("Not used", ("reason", "files"), list(report.reasons.items()))
+    for note in describe_tta(report.tta):
+        out.note(note)
     good = report.num_files - report.num_failed
     looks = f", {report.num_looks:,} looks at videos" if report.num_looks else ""
     out.note(f"{report.num_faces:,} faces on {good:,} of {report.num_files:,} files{looks}")

@@ -41,6 +41,7 @@ class ReportContent:
         index: of the shards that were judged on.
         shards_dir: their folder.
         split: that was judged.
+        tta: test-time augmentation that the probabilities came of.
         judgement: how good it is.
         groupings: how good it is on groups of samples.
         damages: how good it is on pictures that got worse.
@@ -55,6 +56,7 @@ class ReportContent:
     index: ShardIndex
     shards_dir: Path
     split: str
+    tta: str
     judgement: Judgement
     groupings: tuple[Grouping, ...]
     damages: tuple[Damage, ...]
@@ -180,6 +182,8 @@ def _settings(content: ReportContent) -> list[tuple[str, str]]:
 
 def _commands(content: ReportContent) -> list[str]:
     evaluate = f"fermodel evaluate {content.run_dir} {content.shards_dir} --split {content.split}"
+    if content.tta != "none":
+        evaluate += f" --tta {content.tta}"
     return [f"fermodel train --config {content.run_dir / SETTINGS_NAME}", evaluate]
 
 

@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 
 from fer_data.errors import SettingsError, UnknownNameError
+from fer_data.shards.index import read_index
+from fer_data.shards.reader import read_split
 from fer_models import session, train
+from fer_models.corruptions import CORRUPTIONS
 from fer_models.errors import MissingRunError, OtherSettingsError
 from fer_models.evaluate import evaluate
+from fer_models.predict import Predictor
 from fer_models.report.charts import nice_ticks
 from fer_models.settings import TrainSettings
 from tests.edited_index import edit_fields
@@ -191,6 +195,37 @@ def test_worse_pictures_are_judged_and_shown(trained):
     assert "On worse pictures" in report.report_path.read_text(encoding="utf-8")
     told = json.loads((trained / "run" / "metrics.json").read_text())["test"]["corruptions"]
     assert [each["name"] for each in told] == [damage.name for damage in report.damages]
+
+
+def test_several_views_are_judged_beside_one(trained):
+    run = trained / "run"
+    plain = evaluate(run)
+    before = (run / "predictions.csv").read_bytes()
+    flipped = evaluate(run, tta="flip", latex=True)
+    told = json.loads((run / "metrics.json").read_text())
+    assert (told["test"]["tta"], told["test, flip"]["tta"]) == ("none", "flip")
+    assert told["test"]["log_loss"] == plain.judgement.metrics.log_loss
+    assert told["test, flip"]["log_loss"] == flipped.judgement.metrics.log_loss
+    assert told["test"]["log_loss"] != told["test, flip"]["log_loss"]
+    assert (run / "predictions.csv").read_bytes() == before
+    assert run / "predictions-flip.csv" in flipped.written
+    assert not any("views" in note or "mirror" in note for note in plain.notes)
+    assert any("image and its mirror image" in note for note in flipped.notes)
+    page = flipped.report_path.read_text(encoding="utf-8")
+    assert "--split test --tta flip" in page
+    assert "image and its mirror image" in page
+    assert "test split, flip" in (run / "classes.tex").read_text(encoding="utf-8")
+
+
+def test_worse_pictures_and_groups_are_judged_by_several_views_too(trained):
+    samples = read_split(trained / "shards", read_index(trained / "shards"), "test")
+    predictor = Predictor.load(trained / "run", "flip")
+    report = evaluate(trained / "run", tta="flip", corruptions=True, by=["source"])
+    turned = CORRUPTIONS[0](samples.images, CORRUPTIONS[0].strengths[0])
+    right = predictor.predict(turned).argmax(axis=1) == samples.labels
+    assert report.damages[0].accuracy[0] == pytest.approx(right.mean())
+    right = predictor.predict(samples.images).argmax(axis=1) == samples.labels
+    assert report.groupings[0].groups[0].accuracy.value == pytest.approx(right.mean())
 
 
 def test_the_page_escapes_names_and_fetches_nothing(trained):
