@@ -1,12 +1,13 @@
-"""Judging: a trained network on a split it did not learn from."""
+"""Judging: a trained network, or several, on a split they did not learn from."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex, read_index
 from fer_data.shards.reader import Samples, read_split
 from fer_models.corruptions import CORRUPTIONS, Damage, measure_damages
+from fer_models.ensemble import Ensemble, JudgedMember
 from fer_models.evaluation_notes import choose_split, say_people, say_twins, warn
 from fer_models.files import write_json
 from fer_models.groups import Grouping, find_values, group_samples, read_attributes
 from fer_models.judgement import Judgement, find_twins, judge_predictions
-from fer_models.predict import OnProgress, Predictor
+from fer_models.metrics import measure
+from fer_models.predict import OnProgress
 from fer_models.report.figures import (
     draw_calibration,
     draw_confusion,
@@ -35,9 +38,8 @@ from fer_models.report.figures import (
 from fer_models.report.gallery import choose_pictures
 from fer_models.report.latex import classes_latex
 from fer_models.report.page import ReportContent, render_report
-from fer_models.run import read_history, read_record
-from fer_models.views import describe_tta, name_judged
-from fer_models.zoo import model_title
+from fer_models.run import read_history
+from fer_models.views import describe_tta, mean_probabilities, name_judged
 
 #: All figures that may be written; other files in the folder are left alone.
 _FIGURES = ("calibration", "confusion", "corruptions", "curves", "groups", "ranking")
@@ -45,12 +47,13 @@ _FIGURES = ("calibration", "confusion", "corruptions", "curves", "groups", "rank
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateReport:
-    """How good a run is on a split.
+    """How good a run is on a split, or the mean of several.
 
     Attributes:
-        run_dir: its folder.
+        run_dir: its folder, or that of what was written of several runs.
         split: that was judged.
         tta: test-time augmentation that the probabilities came of.
+        members: the runs, each with what it is worth by itself.
         judgement: how good it is.
         groupings: how good it is on groups of samples.
         damages: how good it is on pictures that got worse; empty where not asked for.
@@ -62,6 +65,7 @@ class EvaluateReport:
     run_dir: Path
     split: str
     tta: str
+    members: tuple[JudgedMember, ...]
     judgement: Judgement
     groupings: tuple[Grouping, ...]
     damages: tuple[Damage, ...]
@@ -75,6 +79,7 @@ class EvaluateReport:
             "run_dir": str(self.run_dir),
             "split": self.split,
             "tta": self.tta,
+            "members": [member.to_json() for member in self.members],
             "metrics": self.judgement.to_json(),
             "groups": [grouping.to_json() for grouping in self.groupings],
             "corruptions": [damage.to_json() for damage in self.damages],
@@ -85,7 +90,7 @@ class EvaluateReport:
 
 
 def evaluate(
-    run_dir: Path,
+    run_dirs: Path | Sequence[Path],
     shards_dir: Path | None = None,
     split: str | None = None,
     on_progress: OnProgress | None = None,
@@ -95,12 +100,15 @@ def evaluate(
     corruptions: bool = False,
     latex: bool = False,
     tta: str = "none",
+    out_dir: Path | None = None,
 ) -> EvaluateReport:
-    """Judges a run's bundle on a split, and writes metrics, predictions, figures and the report.
+    """Judges runs on a split, and writes metrics, predictions, figures and the report.
+
+    Of several runs it is the mean of their probabilities that is judged.
 
     Args:
-        run_dir: folder of the run.
-        shards_dir: folder of shards; None for those the run was trained on.
+        run_dirs: folder of a run, or several folders of runs or bundles.
+        shards_dir: folder of shards; None for those the runs were trained on.
         split: None for test where there is one, else validation.
         on_progress: told how many samples are done.
         by: what the samples are grouped by, as `fer_models.groups.find_values` knows it.
@@ -109,30 +117,39 @@ def evaluate(
         attributes: table of more to group by, as `fer_models.groups.read_attributes` reads it.
         tta: test-time augmentation, one of `fer_models.views.NUM_VIEWS`. Metrics and predictions
             with one are kept beside those without.
+        out_dir: folder for what is written, with an `ensemble.json` that names the runs; None for
+            that of the one run, or the next of `runs/ensemble-001`, ….
 
     Raises:
         MissingRunError: there is no run at this place.
         MissingBundleError: the run has not finished an epoch.
         MissingShardsError: there are no shards.
         UnknownNameError: the shards have no such split, or there is nothing of a name to group by.
-        SettingsError: `attributes` is no table of these samples, or they are too small for `tta`.
-        OtherSettingsError: the shards are not of the kind the network was trained for.
+        SettingsError: `attributes` is no table of these samples, they are too small for `tta`, the
+            runs were trained on different shards and none are named, or `out_dir` is in use.
+        OtherSettingsError: the shards, or one of the runs, are of other classes or images.
     """
-    record = read_record(run_dir)
-    shards_dir = shards_dir if shards_dir is not None else record.shards_dir
+    ensemble = Ensemble.load((run_dirs,) if isinstance(run_dirs, Path) else run_dirs, tta)
+    members = ensemble.members
+    shards_dir = shards_dir if shards_dir is not None else ensemble.shards_dir
     index = read_index(shards_dir)
-    predictor = Predictor.load(run_dir, tta)
-    split, split_note = choose_split(index, split, predictor.bundle)
-    predictor.bundle.check_shards(shards_dir, index)
-    notes = [split_note, *describe_tta(tta), *warn(index, shards_dir, predictor.bundle, split)]
+    split, split_note = choose_split(index, split, members)
+    members[0].bundle.check_shards(shards_dir, index)
+    ensemble.check_out_dir(out_dir)
+    notes = [split_note, *describe_tta(tta), *warn(index, shards_dir, members, split)]
     samples = read_split(shards_dir, index, split)
     table = read_attributes(attributes, samples.keys) if attributes is not None else {}
     values = find_values(by, samples, table)
-    predict = _predict_with(predictor, on_progress, len(samples), corruptions=corruptions)
-    probabilities = predict(samples.images)
+    tell = _tell_rounds(on_progress, len(samples), corruptions=corruptions)
+    each = ensemble.predict_each(samples.images, next(tell))
+    probabilities = mean_probabilities(each)
     twins = find_twins(shards_dir, index, split, samples)
     judgement = judge_predictions(
         samples.labels, probabilities, index.class_names, twins, samples.votes
+    )
+    judged = tuple(
+        JudgedMember(member=member, metrics=measure(samples.labels, found, index.class_names))
+        for member, found in zip(members, each, strict=True)
     )
     notes += [*say_twins(judgement), *say_people(index)]
     groupings = tuple(
@@ -142,12 +159,15 @@ def evaluate(
     damages: tuple[Damage, ...] = ()
     if corruptions:
         shown = (samples.images, samples.labels, index.class_names)
-        damages = tuple(measure_damages(predict, *shown))
-    history = read_history(run_dir)
+        damages = tuple(
+            measure_damages(lambda images: ensemble.predict(images, next(tell)), *shown)
+        )
+    history = read_history(members[0].run_dir) if len(members) == 1 else ()
+    run_dir = ensemble.claim_out_dir(out_dir)
     content = ReportContent(
         run_dir=run_dir,
-        record=record,
-        bundle=predictor.bundle,
+        title=ensemble.title,
+        members=judged,
         index=index,
         shards_dir=shards_dir,
         split=split,
@@ -156,7 +176,7 @@ def evaluate(
         groupings=groupings,
         damages=damages,
         history=history,
-        gallery=choose_pictures(samples, probabilities, index.class_names, predictor.attend),
+        gallery=choose_pictures(samples, probabilities, index.class_names, ensemble.attend),
         notes=tuple(notes),
     )
     files = {
@@ -164,8 +184,7 @@ def evaluate(
         run_dir / "report.html": render_report(content).encode(),
     }
     if latex:
-        judged = name_judged(f"{split} split", tta)
-        caption = f"{model_title(predictor.bundle.model)} on {index.name}, {judged}"
+        caption = f"{ensemble.title} on {index.name}, {name_judged(f'{split} split', tta)}"
         files[run_dir / "classes.tex"] = classes_latex(judgement.metrics, caption).encode()
     figures = {
         "confusion": draw_confusion(judgement.metrics),
@@ -174,7 +193,7 @@ def evaluate(
     if judgement.curves:
         figures["ranking"] = draw_ranking(judgement.curves)
     if history:
-        figures["curves"] = draw_curves(history, predictor.bundle.epoch)
+        figures["curves"] = draw_curves(history, members[0].bundle.epoch)
     if damages:
         figures["corruptions"] = draw_damages(damages, judgement.metrics)
     if groupings:
@@ -188,6 +207,7 @@ def evaluate(
     people = index.human_accuracy
     found = judgement.to_json() | {
         "tta": tta,
+        "members": [each.to_json() for each in judged] if len(judged) > 1 else [],
         "human_accuracy": None if people is None else dataclasses.asdict(people),
         "groups": [grouping.to_json() for grouping in groupings],
         "corruptions": [damage.to_json() for damage in damages],
@@ -197,6 +217,7 @@ def evaluate(
         run_dir=run_dir,
         split=split,
         tta=tta,
+        members=judged,
         judgement=judgement,
         groupings=groupings,
         damages=damages,
@@ -206,25 +227,18 @@ def evaluate(
     )
 
 
-def _predict_with(
-    predictor: Predictor, on_progress: OnProgress | None, num_samples: int, *, corruptions: bool
-) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """Predictions that tell of their progress through all that will be asked for."""
-    if on_progress is None:
-        return predictor.predict
+def _tell_rounds(
+    on_progress: OnProgress | None, num_samples: int, *, corruptions: bool
+) -> Iterator[OnProgress | None]:
+    """What is told of each round of predictions, as a part of all that will be asked for."""
     rounds = 1 + sum(len(each.strengths) for each in CORRUPTIONS) * corruptions
-    done = 0
 
-    def tell(part: int, _: int) -> None:
-        on_progress(done + part, num_samples * rounds)
+    def tell(number: int, done: int, _: int) -> None:
+        if on_progress is not None:
+            on_progress(number * num_samples + done, num_samples * rounds)
 
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        nonlocal done
-        probabilities = predictor.predict(images, tell)
-        done += len(images)
-        return probabilities
-
-    return predict
+    for number in range(rounds):
+        yield functools.partial(tell, number)
 
 
 def _predictions_name(tta: str) -> str:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.shards.index import ShardIndex
-from fer_models.bundle import Bundle
+from fer_models.ensemble import Member
 from fer_models.judgement import Judgement
 from fer_models.run import fingerprint_index
 
 
-def choose_split(index: ShardIndex, split: str | None, bundle: Bundle) -> tuple[str, str]:
+def choose_split(
+    index: ShardIndex, split: str | None, members: Sequence[Member]
+) -> tuple[str, str]:
     """The split that is judged on, and a note on it.
 
     Args:
         index: of the shards.
         split: that was asked for; None for test where there is one, else validation.
-        bundle: what is judged.
+        members: what is judged.
 
     Raises:
         UnknownNameError: the shards have no such split.
@@ -33,20 +36,24 @@ def choose_split(index: ShardIndex, split: str | None, bundle: Bundle) -> tuple[
     if "validation" in index.splits:
         note = "Judged on the validation split, because there is no test split."
         chose = " It chose the best epoch, so the figures are a little too good."
-        return "validation", note + chose * (bundle.kind == "keras")
+        return "validation", note + chose * any(member.bundle.kind == "keras" for member in members)
     raise SettingsError(
         "the shards hold neither a test nor a validation split; "
         "`--split train` judges what was learned by heart"
     )
 
 
-def warn(index: ShardIndex, shards_dir: Path, bundle: Bundle, split: str) -> list[str]:
+def warn(index: ShardIndex, shards_dir: Path, members: Sequence[Member], split: str) -> list[str]:
     """What makes figures too good: samples that were learned from, or may have been."""
     notes = []
-    if fingerprint_index(shards_dir) != bundle.index_sha256:
+    here = fingerprint_index(shards_dir)
+    strangers = [member for member in members if member.bundle.index_sha256 != here]
+    if strangers:
+        names = ", ".join(str(member.run_dir) for member in strangers)
+        who = f"{names} learned from" if len(members) > 1 else "the run was trained on"
         notes.append(
-            "These are not the shards the run was trained on: if samples of this split were "
-            "trained on there, the figures are too good."
+            f"These are not the shards {who}: if samples of this split were trained on there, the "
+            "figures are too good."
         )
     groups = index.leakage.get("groups", 0)
     if groups:

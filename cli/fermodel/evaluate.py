@@ -13,11 +13,12 @@ from fercli.output import Output
 if TYPE_CHECKING:
     from fer_models.agreement import Agreement
     from fer_models.evaluate import EvaluateReport
+    from fer_models.metrics import Metrics
 
 
 @click.command()
-@click.argument("run_dir", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
-@click.argument("shards_dir", metavar="[SHARDS]", required=False, type=click.Path(path_type=Path))
+@click.argument("places", metavar="[RUN]... [SHARDS]", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--shards", "shards_dir", type=click.Path(path_type=Path), help="As SHARDS.")
 @click.option("--split", help="Split to judge on.  [default: test, else validation]")
 @click.option(
     "--by",
@@ -36,43 +37,55 @@ if TYPE_CHECKING:
     help="Judge on pictures turned, dark, blurred, covered too; takes fifty times as long.",
 )
 @tta_option
+@click.option(
+    "--out",
+    "out_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write into.  [default: RUN; of several runs/ensemble-001, ...]",
+)
 @latex_option
 @json_option
 def evaluate(
-    run_dir: Path | None,
+    places: tuple[Path, ...],
     shards_dir: Path | None,
     split: str | None,
     by: str | None,
     attributes: Path | None,
     corruptions: bool,
     tta: str,
+    out_dir: Path | None,
     latex: bool,
     as_json: bool,
 ) -> None:
     """Judge the run RUN (default: the newest of ./runs) on SHARDS (default: its own).
 
-    Writes metrics, predictions, figures and one HTML report into the run.
+    Writes metrics, predictions, figures and one HTML report into the run. Of several runs the mean
+    of their probabilities is judged, and the report goes into a folder of its own.
 
     \b
     Example:
       fermodel evaluate
       fermodel evaluate runs/cnn4-001 --split validation
       fermodel evaluate --by brightness,sharpness,source
+      fermodel evaluate runs/cnn4-001 runs/cnn4-002 --tta flip
     """
     if attributes is not None and not by:
         raise click.UsageError("--attributes holds more to group by: name its columns in --by")
+    from fer_models.ensemble import sort_places
     from fer_models.run import newest_run
     from fermodel.quiet import load_keras_for
 
-    run_dir = run_dir if run_dir is not None else newest_run()
-    load_keras_for(run_dir)
+    run_dirs, shards_dir = sort_places(places, shards_dir)
+    run_dirs = run_dirs or (newest_run(),)
+    for run_dir in run_dirs:
+        load_keras_for(run_dir)
     from fer_models.evaluate import evaluate as evaluate_run
 
     out = Output(as_json=as_json)
     wanted = tuple(name.strip() for name in (by or "").split(",") if name.strip())
     with out.progress("Judging", "samples") as progress:
         report = evaluate_run(
-            run_dir,
+            run_dirs,
             shards_dir,
             split,
             progress,
@@ -81,6 +94,7 @@ def evaluate(
             corruptions=corruptions,
             latex=latex,
             tta=tta,
+            out_dir=out_dir,
         )
     _show_report(out, report)
 
@@ -111,6 +125,8 @@ def _show_report(out: Output, report: EvaluateReport) -> None:
         f"accuracy {metrics.accuracy:.4f} (chance {metrics.chance_accuracy:.3f})   "
         f"log-loss {metrics.log_loss:.4f}"
     )
+    if len(report.members) > 1:
+        _show_members(out, report)
     judgement = report.judgement
     spans = {name: f"{x.low:.3f} to {x.high:.3f}" for name, x in judgement.intervals.items()}
     out.note(
@@ -152,8 +168,23 @@ def _show_report(out: Output, report: EvaluateReport) -> None:
     for note in report.notes:
         out.note(note)
     out.note(f"Wrote {report.report_path} and {len(report.written) - 1} files beside it")
-    out.note(f"Next:  open {report.report_path}, or  fermodel predict {report.run_dir} PICTURE…")
+    run_dir = report.members[0].member.run_dir
+    predict = f", or  fermodel predict {run_dir} PICTURE…" if len(report.members) == 1 else ""
+    out.note(f"Next:  open {report.report_path}{predict}")
     out.result(report.to_json())
+
+
+def _show_members(out: Output, report: EvaluateReport) -> None:
+    def figures(found: Metrics) -> tuple[str, ...]:
+        values = (found.accuracy, found.balanced_accuracy, found.macro_f1, found.log_loss)
+        return tuple(f"{value:.4f}" for value in values)
+
+    out.table(
+        "Each by itself",
+        ("run", "accuracy", "balanced", "macro-F1", "log-loss"),
+        [(each.member.run_dir, *figures(each.metrics)) for each in report.members],
+        total=("mean of the probabilities", *figures(report.judgement.metrics)),
+    )
 
 
 def _show_agreement(out: Output, found: Agreement) -> None:

@@ -15,6 +15,7 @@ from fer_data.shards.index import HumanAccuracy, ShardIndex
 from fer_models.baselines.options import taken_fields
 from fer_models.bundle import Bundle
 from fer_models.corruptions import Damage
+from fer_models.ensemble import JudgedMember, Member
 from fer_models.groups import Grouping
 from fer_models.intervals import Interval
 from fer_models.judgement import Judgement
@@ -27,7 +28,6 @@ from fer_models.report.charts import (
 )
 from fer_models.report.gallery import Gallery
 from fer_models.run import SETTINGS_NAME, HistoryRow, RunRecord, ferkit_version
-from fer_models.zoo import model_title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +35,9 @@ class ReportContent:
     """All that a report tells of.
 
     Attributes:
-        run_dir: folder of the run.
-        record: what the run was asked for.
-        bundle: what came out.
+        run_dir: folder that the report is written to.
+        title: of what was judged.
+        members: the runs, each with what it is worth by itself.
         index: of the shards that were judged on.
         shards_dir: their folder.
         split: that was judged.
@@ -51,8 +51,8 @@ class ReportContent:
     """
 
     run_dir: Path
-    record: RunRecord
-    bundle: Bundle
+    title: str
+    members: tuple[JudgedMember, ...]
     index: ShardIndex
     shards_dir: Path
     split: str
@@ -63,6 +63,16 @@ class ReportContent:
     history: tuple[HistoryRow, ...]
     gallery: Gallery
     notes: tuple[str, ...]
+
+    @property
+    def bundle(self) -> Bundle:
+        """The trained network, the first of several."""
+        return self.members[0].member.bundle
+
+    @property
+    def record(self) -> RunRecord | None:
+        """What its run was asked for; None of a bundle alone."""
+        return self.members[0].member.record
 
 
 def render_report(content: ReportContent) -> str:
@@ -75,7 +85,7 @@ def render_report(content: ReportContent) -> str:
     metrics = judgement.metrics
     return environment.from_string(text).render(
         content=content,
-        model=model_title(content.bundle.model),
+        model=content.title,
         metrics=metrics,
         judgement=judgement,
         cards=_cards(metrics, judgement.intervals, content.index.human_accuracy),
@@ -162,29 +172,47 @@ def _balance(index: ShardIndex) -> list[dict[str, Any]]:
 
 
 def _settings(content: ReportContent) -> list[tuple[str, str]]:
+    if len(content.members) > 1:
+        return [_describe_member(judged.member) for judged in content.members]
     record, bundle = content.record, content.bundle
-    asked = record.settings.to_json()
-    if bundle.kind == "sklearn":
-        asked = {name: asked[name] for name in taken_fields(record.settings.model)}
-    asked |= {
-        "class_weights": record.class_weights,
-        "precision": record.precision,
-    }
     return [
-        *((name.replace("_", " "), describe_value(value)) for name, value in asked.items()),
+        *([] if record is None else _asked(record, bundle.kind)),
         ("best epoch", str(bundle.epoch)),
         ("images", f"{'x'.join(map(str, bundle.image_shape))}, {bundle.color}"),
-        ("shards", str(record.shards_dir)),
-        ("fingerprint of their index", record.index_sha256[:16]),
-        ("trained with", f"ferkit {record.ferkit_version}, {_library(bundle)}"),
+        *([] if record is None else [("shards", str(record.shards_dir))]),
+        ("fingerprint of their index", bundle.index_sha256[:16]),
+        ("trained with", f"ferkit {bundle.ferkit_version}, {_library(bundle)}"),
     ]
 
 
+def _asked(record: RunRecord, kind: str) -> list[tuple[str, str]]:
+    """What a run was asked for."""
+    asked = record.settings.to_json()
+    if kind == "sklearn":
+        asked = {name: asked[name] for name in taken_fields(record.settings.model)}
+    asked |= {"class_weights": record.class_weights, "precision": record.precision}
+    return [(name.replace("_", " "), describe_value(value)) for name, value in asked.items()]
+
+
+def _describe_member(member: Member) -> tuple[str, str]:
+    bundle = member.bundle
+    return str(member.run_dir), (
+        f"{member.title}, epoch {bundle.epoch}, fingerprint "
+        f"{bundle.model_sha256[:16]}, {_library(bundle)}"
+    )
+
+
 def _commands(content: ReportContent) -> list[str]:
-    evaluate = f"fermodel evaluate {content.run_dir} {content.shards_dir} --split {content.split}"
+    members = [judged.member for judged in content.members]
+    evaluate = ["fermodel evaluate", *(str(member.run_dir) for member in members)]
+    evaluate += [str(content.shards_dir), "--split", content.split]
     if content.tta != "none":
-        evaluate += f" --tta {content.tta}"
-    return [f"fermodel train --config {content.run_dir / SETTINGS_NAME}", evaluate]
+        evaluate += ["--tta", content.tta]
+    if content.run_dir != members[0].run_dir:
+        evaluate += ["--out", str(content.run_dir)]
+    train = [f"fermodel train --config {members[0].run_dir / SETTINGS_NAME}"]
+    is_run = len(members) == 1 and members[0].record is not None
+    return [*(train if is_run else ()), " ".join(evaluate)]
 
 
 def _library(bundle: Bundle) -> str:

@@ -198,10 +198,24 @@ def test_mistakes_end_with_one_clear_line(home, tmp_path):
     assert_one_clear_line(done, "no run in it")
     done = fermodel("evaluate", "nothing", cwd=tmp_path)
     assert_one_clear_line(done, "nothing: no such folder")
+    done = fermodel("evaluate", "runs/cnn4-001", "runs", cwd=home)
+    assert_one_clear_line(done, "runs: neither a run nor shards in it", "fermodel train")
     done = fermodel("predict", "nothing", "face.png", "--out", "faces.xlsx", cwd=tmp_path)
     assert_one_clear_line(done, "faces.xlsx: expected a name that ends with .csv", code=2)
     done = fermodel("predict", "nothing", "face.png", cwd=tmp_path)
     assert_one_clear_line(done, "nothing: no such folder", "fermodel train")
+
+
+def test_several_runs_are_judged_together(home):
+    done = fermodel("train", "--model", "logreg", "--components", "3", "--run", "other", cwd=home)
+    assert done.returncode == 0, done.stderr
+    done = fermodel("evaluate", "runs/cnn4-001", "other", "shards", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "runs/ensemble-001 on the test split" in done.stdout
+    assert "mean of the probabilities" in done.stdout
+    assert "fermodel predict" not in done.stdout
+    done = fermodel("evaluate", "other", "runs/cnn4-001", "--out", "other", cwd=home)
+    assert_one_clear_line(done, "other: is in use; name a folder", code=2)
 
 
 def test_damaged_shards_end_with_one_clear_line(tmp_path):
@@ -251,10 +265,16 @@ def test_a_baseline_is_trained_judged_and_used_without_tensorflow(home):
     done = fermodel("evaluate", "lr", cwd=home, first=hidden)
     assert done.returncode == 0, done.stderr
     assert (home / "lr" / "report.html").is_file()
+    done = fermodel("evaluate", "lr", "shards", "--tta", "flip", "--json", cwd=home, first=hidden)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["tta"] == "flip"
     cv2.imwrite(str(home / "face.png"), np.full((60, 60), 150, np.uint8))
     done = fermodel("predict", "lr", "face.png", "--json", cwd=home, first=hidden)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["predictions"][0]["class_name"] in CLASS_NAMES
+    done = fermodel("predict", "lr", "face.png", "--tta", "ten-crop", cwd=home, first=hidden)
+    assert done.returncode == 0, done.stderr
+    assert "probabilities are the mean over ten views" in done.stdout
     done = fermodel("compare", "--models", "logreg,svm", "--limit", "60", cwd=home, first=hidden)
     assert done.returncode == 0, done.stderr
     assert "macro-F1" in done.stdout
