@@ -106,7 +106,8 @@ def plan_training(shards_dir: Path, settings: TrainSettings) -> TrainPlan:
     precision, precision_note = _choose_precision(settings.precision)
     devices = find_devices(settings.devices)
     _check_steps(settings, devices, index.image_shape)
-    notes = [weights_note, loss_note, precision_note, *_say_unusual(settings, devices)]
+    notes = [weights_note, loss_note, *_say_targets(settings, loss), precision_note]
+    notes += _say_unusual(settings, devices)
     if index.num_samples("validation") == 0:
         notes.append(
             "No validation split: the training loss alone decides which epoch is best, "
@@ -169,6 +170,18 @@ def _choose_loss(shards_dir: Path, index: ShardIndex, wanted: str) -> tuple[str,
     if has_votes:
         return "votes", "Loss: cross-entropy to the votes, because the shards hold them."
     return "sparse", "Loss: cross-entropy to the labels, because the shards hold no votes."
+
+
+def _say_targets(settings: TrainSettings, loss: str) -> list[str]:
+    """What is blended into the targets; refuses a share of votes that nobody learns."""
+    notes = []
+    if settings.vote_share < 1:
+        if loss != "votes":
+            raise SettingsError(
+                f"vote_share is read by loss votes only, on shards with votes; received loss {loss}"
+            )
+        notes.append(f"Votes are {settings.vote_share:g} of each target, the label is the rest.")
+    return notes
 
 
 def _choose_precision(wanted: str) -> tuple[str, str]:

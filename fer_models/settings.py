@@ -32,6 +32,7 @@ _LEAST = (("epochs", 0), ("batch_size", 1), ("patience", 0), ("seed", 0), ("drop
           ("grow_epochs", 0))  # fmt: skip
 _MOST_SEED = 2**32 - 1  # that NumPy and Keras take
 _SHARES = ("momentum", "ema", "label_smoothing")  # 0 to below 1
+_BLENDS = ("vote_share",)  # 0 to 1
 _AMOUNTS = ("weight_decay", "clip_norm", "warmup", "gamma", "save_minutes")  # 0 or more
 _CHANGEABLE = ("save_minutes", "tensorboard")  # what is learned does not depend on them
 
@@ -68,6 +69,7 @@ class TrainSettings:
         loss: `"sparse"`: cross-entropy to the labels; `"votes"`: to the shares of the votes, and
             to the label where a sample has none; `"focal"`: to the labels, sure samples counting
             less; `"auto"`: votes where the shards have them, else sparse.
+        vote_share: of each target that the votes of loss votes are; the rest is the label.
         gamma: of the focal loss; the higher, the less sure samples count.
         label_smoothing: share of each target that is spread evenly over all classes.
         first_side: side of the images in the first epochs, smaller than their own: progressive
@@ -109,6 +111,7 @@ class TrainSettings:
     drop_every: int = 10
     warmup: float = 0.0
     loss: str = "auto"
+    vote_share: float = 1.0
     gamma: float = 2.0
     label_smoothing: float = 0.0
     first_side: int = 0
@@ -134,6 +137,9 @@ class TrainSettings:
         for name in _SHARES:
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be 0 to below 1; received {getattr(self, name)}")
+        for name in _BLENDS:
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name} must be 0 to 1; received {getattr(self, name)}")
         for name in _AMOUNTS:
             if not 0 <= getattr(self, name) < math.inf:
                 raise SettingsError(f"{name} must be 0 or more; received {getattr(self, name)}")

@@ -49,7 +49,7 @@ def make_targets(plan: TrainPlan, shards_dir: Path) -> Targets:
     if not plan.has_soft_targets:
         return lambda labels, _numbers: labels
     num_classes = len(plan.index.class_names)
-    smoothing = plan.settings.label_smoothing
+    smoothing, vote_share = plan.settings.label_smoothing, plan.settings.vote_share
     votes = None
     if plan.loss == "votes":
         with tf.device("CPU:0"):
@@ -59,7 +59,9 @@ def make_targets(plan: TrainPlan, shards_dir: Path) -> Targets:
         rows = tf.one_hot(labels, num_classes)
         if votes is not None:
             voted = tf.gather(votes, numbers)
-            rows = tf.where(tf.reduce_sum(voted, axis=1, keepdims=True) > 0, voted, rows)
+            has_votes = tf.reduce_sum(voted, axis=1, keepdims=True) > 0
+            blended = voted * vote_share + rows * (1.0 - vote_share)
+            rows = tf.where(has_votes, blended, rows)
         return rows * (1.0 - smoothing) + smoothing / num_classes
 
     return shares

@@ -52,6 +52,7 @@ _OPTIONS = (
     _number("--clip-norm", "Most norm of all gradients together; 0 any.  [default: 0]"),
     _number("--ema", "Momentum of an average of the weights, as 0.999.  [default: 0, none]"),
     _choice("--loss", LOSSES, "Learn labels, or votes where there are any.  [default: auto]"),
+    _number("--vote-share", "Of votes in each target; the rest is the label.  [default: 1]"),
     _number("--gamma", "Of the focal loss.  [default: 2]"),
     _number("--label-smoothing", "Share spread over all classes.  [default: 0]"),
     _choice("--class-weights", CLASS_WEIGHTS, "Before or after balancing.  [default: auto]"),

@@ -170,6 +170,7 @@ def test_a_run_is_resumed_with_its_own_settings_only(shards_dir, tmp_path):
         ("momentum", 1.0, r"momentum must be 0 to below 1; received 1\.0"),
         ("seed", 2**32, "seed must be at most 4294967295; received 4294967296"),
         ("ema", -0.1, "ema must be 0 to below 1"),
+        ("vote_share", 1.1, r"vote_share must be 0 to 1; received 1\.1"),
         ("label_smoothing", float("nan"), "label_smoothing must be 0 to below 1; received nan"),
         ("weight_decay", -1.0, "weight_decay must be 0 or more"),
         ("warmup", 41.0, "warmup must be at most the 40 epochs; received 41"),

@@ -91,6 +91,33 @@ def test_votes_are_learned_where_there_are_any_and_labels_elsewhere(voted):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_a_share_of_the_votes_blends_them_with_the_labels(voted):
+    labels, numbers = np.array([0, 1, 2, 0, 1]), np.arange(5)
+
+    def targets(share, **settings):
+        plan = plan_training(voted, TrainSettings(vote_share=share, **settings))
+        return make_targets(plan, voted)(labels, numbers).numpy()
+
+    votes, one_hot = targets(1.0), np.eye(3, dtype=np.float32)[labels]
+    for share in (0.0, 0.25, 0.6, 1.0):
+        found = targets(share)
+        np.testing.assert_allclose(found, share * votes + (1 - share) * one_hot, atol=1e-6)
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+        smoothed = targets(share, label_smoothing=0.3)
+        np.testing.assert_allclose(smoothed, found * 0.7 + 0.1, atol=1e-6)
+
+
+def test_a_share_of_votes_that_nobody_learns_is_refused(voted, make_shards):
+    notes = plan_training(voted, TrainSettings(vote_share=0.5)).notes
+    assert "Votes are 0.5 of each target, the label is the rest." in notes
+    plain, _ = make_shards({"train": [5]})
+    for folder, loss, chosen in (
+        (voted, "sparse", "sparse"), (voted, "focal", "focal"), (plain, "auto", "sparse")
+    ):  # fmt: skip
+        with pytest.raises(SettingsError, match=f"vote_share .* received loss {chosen}"):
+            plan_training(folder, TrainSettings(loss=loss, vote_share=0.5))
+
+
 def test_batches_give_each_sample_its_own_votes(voted):
     settings = TrainSettings(batch_size=2, class_weights="none")
     plan = plan_training(voted, settings)
