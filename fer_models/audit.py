@@ -183,6 +183,7 @@ def audit(
 def _fold_settings(settings: TrainSettings, bundle: Bundle, epochs: int) -> TrainSettings:
     """As the run, for as long as was best for it: nothing is chosen by the fold that is judged."""
     changes: dict[str, Any] = {"folds": 0, "tensorboard": False}
+    changes["distill"] = ()  # teachers have seen every fold
     if bundle.kind == "keras":
         if not (epochs or bundle.epoch):
             raise SettingsError("the run was only built; train it, or say how long with --epochs")

@@ -10,6 +10,19 @@ from fer_models.run import HistoryRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherAsked:
+    """A teacher is about to predict the training samples, before the run starts.
+
+    Attributes:
+        teacher: folder of its run or bundle.
+        num_samples: that it is asked about.
+    """
+
+    teacher: str
+    num_samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
     """The first step is about to be made.
 
@@ -68,7 +81,7 @@ class EpochDone:
     is_best: bool
 
 
-TrainEvent = RunStarted | BatchDone | EpochDone
+TrainEvent = TeacherAsked | RunStarted | BatchDone | EpochDone
 OnEvent = Callable[[TrainEvent], None]
 
 

@@ -15,6 +15,7 @@ from fer_data.shards.index import ShardIndex, read_index
 from fer_models.devices import bfloat16_device, find_devices
 from fer_models.image_changes import has_xla_form
 from fer_models.settings import TrainSettings
+from fer_models.teachers import check_teachers
 from fer_models.zoo import check_model
 
 _log = logging.getLogger(__name__)
@@ -48,11 +49,17 @@ class TrainPlan:
         return len(self.devices)
 
     @property
+    def is_taught(self) -> bool:
+        """Whether teachers have a share in the targets."""
+        return bool(self.settings.distill) and self.settings.distill_weight > 0
+
+    @property
     def has_soft_targets(self) -> bool:
         """Whether a sample's target is a share for each class, not a label."""
         augment = self.settings.augment
         mixes = augment is not None and augment.mixes
-        return self.loss != "sparse" or self.settings.label_smoothing > 0 or mixes
+        smooths = self.settings.label_smoothing > 0
+        return self.loss != "sparse" or smooths or mixes or self.is_taught
 
     @property
     def num_batches(self) -> int:
@@ -92,6 +99,9 @@ def plan_training(shards_dir: Path, settings: TrainSettings) -> TrainPlan:
         SettingsError: the network takes no preset or weights.
         MissingShardsError: there are no shards at this place.
         DamagedShardError: the index cannot be read.
+        MissingBundleError: a teacher is not there.
+        DamagedBundleError: a teacher cannot be read.
+        OtherSettingsError: a teacher has other classes, or takes images of another shape.
         SettingsError: the shards hold nothing to train on, or no votes where these are to be
             learned; there are fewer devices; or settings do not go together.
     """
@@ -107,6 +117,7 @@ def plan_training(shards_dir: Path, settings: TrainSettings) -> TrainPlan:
     devices = find_devices(settings.devices)
     _check_steps(settings, devices, index.image_shape)
     notes = [weights_note, loss_note, *_say_targets(settings, loss), precision_note]
+    notes += check_teachers(settings.distill, shards_dir, index)
     notes += _say_unusual(settings, devices)
     if index.num_samples("validation") == 0:
         notes.append(
@@ -181,6 +192,12 @@ def _say_targets(settings: TrainSettings, loss: str) -> list[str]:
                 f"vote_share is read by loss votes only, on shards with votes; received loss {loss}"
             )
         notes.append(f"Votes are {settings.vote_share:g} of each target, the label is the rest.")
+    if settings.distill:
+        mean = f" (mean of {len(settings.distill)})" if len(settings.distill) > 1 else ""
+        notes.append(
+            f"Distillation: what {', '.join(settings.distill)}{mean} says of each sample and its "
+            f"mirror image is {settings.distill_weight:g} of its target."
+        )
     return notes
 
 

@@ -141,15 +141,19 @@ def _check_read(settings: TrainSettings, said: Mapping[str, Any]) -> None:
                 f"{option(name)} is read by {of} {' and '.join(readers)} only; received "
                 f"{of} {getattr(settings, of)}"
             )
+    if "distill_weight" in said and not settings.distill:
+        raise SettingsError("--distill-weight is that of --distill RUN; received none")
 
 
-def _absolute_files(asked: Mapping[str, Any]) -> dict[str, str]:
+def _absolute_files(asked: Mapping[str, Any]) -> dict[str, Any]:
     """What was asked for by a relative path, so that a run is resumed from any folder."""
-    files: dict[str, str] = {}
+    files: dict[str, Any] = {}
     if "model" in asked and is_own(asked["model"]):
         files["model"] = resolve_own(asked["model"])
     if asked.get("weights", "") not in {"", "none"}:
         files["weights"] = str(Path(asked["weights"]).resolve())
+    if "distill" in asked:
+        files["distill"] = tuple(str(Path(teacher).resolve()) for teacher in asked["distill"])
     return files
 
 

@@ -33,7 +33,8 @@ from fer_models.settings_file import read_settings, settings_toml
 
 SETTINGS_NAME = "settings.toml"
 _MADE = (
-    "index_sha256", "class_weights", "precision", "ferkit_version", "backend", "model_sha256"
+    "index_sha256", "class_weights", "precision", "ferkit_version", "backend", "model_sha256",
+    "distill_sha256",
 )  # fmt: skip
 RUNS_DIR = Path("runs")
 
@@ -51,6 +52,7 @@ class RunRecord:
         ferkit_version: that trained.
         backend: of Keras, that trained; empty for a baseline, and where an older version trained.
         model_sha256: of the file of a network of one's own; empty for others.
+        distill_sha256: of the networks of the teachers; empty without any.
     """
 
     settings: TrainSettings
@@ -61,6 +63,7 @@ class RunRecord:
     ferkit_version: str
     backend: str = ""
     model_sha256: str = ""
+    distill_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +201,8 @@ def check_same(run_dir: Path, now: RunRecord) -> None:
     Raises:
         MissingRunError: there is no run at this place.
         DamagedRunError: its settings cannot be read.
-        OtherSettingsError: its settings, shards, precision, backend or network file were others.
+        OtherSettingsError: its settings, shards, precision, backend, network file or teachers were
+            others.
     """
     before = read_record(run_dir)
     changes = changed_settings(now.settings, before.settings)
@@ -208,6 +212,8 @@ def check_same(run_dir: Path, now: RunRecord) -> None:
         )
     if before.model_sha256 and before.model_sha256 != now.model_sha256:
         changes.append(f"other lines in the file of {now.settings.model}")
+    if before.distill_sha256 and before.distill_sha256 != now.distill_sha256:
+        changes.append(f"another network in {', '.join(now.settings.distill)}")
     for name in ("precision", "backend"):
         was, comes = getattr(before, name), getattr(now, name)
         if was and was != comes:

@@ -32,7 +32,7 @@ _LEAST = (("epochs", 0), ("batch_size", 1), ("patience", 0), ("seed", 0), ("drop
           ("grow_epochs", 0))  # fmt: skip
 _MOST_SEED = 2**32 - 1  # that NumPy and Keras take
 _SHARES = ("momentum", "ema", "label_smoothing")  # 0 to below 1
-_BLENDS = ("vote_share",)  # 0 to 1
+_BLENDS = ("vote_share", "distill_weight")  # 0 to 1
 _AMOUNTS = ("weight_decay", "clip_norm", "warmup", "gamma", "save_minutes")  # 0 or more
 _CHANGEABLE = ("save_minutes", "tensorboard")  # what is learned does not depend on them
 
@@ -77,6 +77,8 @@ class TrainSettings:
             own side throughout. Validation images are never made smaller.
         grow_epochs: epochs until the images have their own side; they grow by `SIDE_STEP` pixels at
             a time, each size for as many epochs as the others.
+        distill: folders of runs or bundles, the teachers: their mean probabilities are learned too.
+        distill_weight: of each target that the teachers are; the rest is the label or the votes.
         augment: how training images are changed at random; None leaves them as they are.
         class_weights: `"original"` or `"balanced"` takes the index's weights before or after
             balancing, `"auto"` the balanced ones where the shards hold augmented samples and the
@@ -116,6 +118,8 @@ class TrainSettings:
     label_smoothing: float = 0.0
     first_side: int = 0
     grow_epochs: int = 0
+    distill: tuple[str, ...] = ()
+    distill_weight: float = 0.7
     augment: AugmentSettings | None = None
     class_weights: str = "auto"
     precision: str = "auto"
@@ -188,6 +192,8 @@ def settings_from_json(fields: Mapping[str, Any]) -> TrainSettings:
     try:
         if fields.get("augment") is not None:
             fields["augment"] = AugmentSettings(**fields["augment"])
+        if "distill" in fields:
+            fields["distill"] = tuple(fields["distill"])
         return TrainSettings(**fields)
     except TypeError as error:
         raise SettingsError(f"not the settings of a training run: {error}") from None

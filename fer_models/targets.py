@@ -40,19 +40,30 @@ def read_votes(shards_dir: Path, index: ShardIndex, split: str) -> NDArray[np.fl
     return shares.astype(np.float32)
 
 
-def make_targets(plan: TrainPlan, shards_dir: Path) -> Targets:
+def make_targets(
+    plan: TrainPlan, shards_dir: Path, taught: NDArray[np.float32] | None = None
+) -> Targets:
     """What gives the targets of a batch of the train split.
 
     They are int64 labels of shape (batch,), or where `plan.has_soft_targets` float32 shares of
-    shape (batch, num_classes), each row summing to 1, smoothed.
+    shape (batch, num_classes), each row summing to 1: votes and labels blended, smoothed, and then
+    blended with what teachers say, which has doubts of its own.
+
+    Args:
+        plan: of the run.
+        shards_dir: folder of shards.
+        taught: float32 array of shape (num_samples, num_classes) where `plan.is_taught`, as
+            `fer_models.teachers.ask_teachers` gives it.
     """
     if not plan.has_soft_targets:
         return lambda labels, _numbers: labels
     num_classes = len(plan.index.class_names)
     smoothing, vote_share = plan.settings.label_smoothing, plan.settings.vote_share
-    votes = None
-    if plan.loss == "votes":
-        with tf.device("CPU:0"):
+    weight, votes, teacher = plan.settings.distill_weight, None, None
+    with tf.device("CPU:0"):
+        if taught is not None:
+            teacher = tf.constant(taught)
+        if plan.loss == "votes":
             votes = tf.constant(read_votes(shards_dir, plan.index, "train"))
 
     def shares(labels: Any, numbers: Any) -> Any:
@@ -62,7 +73,10 @@ def make_targets(plan: TrainPlan, shards_dir: Path) -> Targets:
             has_votes = tf.reduce_sum(voted, axis=1, keepdims=True) > 0
             blended = voted * vote_share + rows * (1.0 - vote_share)
             rows = tf.where(has_votes, blended, rows)
-        return rows * (1.0 - smoothing) + smoothing / num_classes
+        rows = rows * (1.0 - smoothing) + smoothing / num_classes
+        if teacher is not None:
+            rows = rows * (1.0 - weight) + tf.gather(teacher, numbers) * weight
+        return rows
 
     return shares
 

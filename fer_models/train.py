@@ -24,6 +24,7 @@ from fer_models.session import TrainingRun, build_planned
 from fer_models.settings import TrainSettings
 from fer_models.stream import ShardStream, StreamSettings
 from fer_models.targets import make_targets
+from fer_models.teachers import ask_teachers, fingerprint_teachers
 from fer_models.zoo import fingerprint_own, is_baseline, is_own, model_title
 
 _JUDGE_BATCH_SIZE = 256
@@ -64,9 +65,12 @@ def train(
         MissingShardsError: there are no shards at this place.
         DamagedShardError: a shard is not what the index says.
         MissingRunError: there is nothing to resume.
+        MissingBundleError: a teacher is not there.
+        DamagedBundleError: a teacher cannot be read.
         SettingsError: `run_dir` is in use and not resumed, or there is none to resume.
         OtherSettingsError: the run to resume had other settings, shards, precision or
-            backend, or its network's file was another.
+            backend, or its network's file or a teacher was another; or a teacher has other
+            classes, or takes images of another shape.
         DivergedError: the loss or a weight is no longer a number; the bundle keeps the best epoch.
     """
     if resume and run_dir is None:
@@ -92,7 +96,10 @@ def train(
         for split in ("train", "validation")
         if plan.index.num_samples(split)
     }
-    targets = make_targets(plan, shards_dir)
+    taught = None
+    if plan.is_taught:
+        taught = ask_teachers(settings.distill, shards_dir, plan.index, "train", on_event)
+    targets = make_targets(plan, shards_dir, taught)
     goes_on = resume and run_dir is not None and has_checkpoint(run_dir)
     with sharing(plan.devices):
         network = build_planned(plan, plan.precision, blank=goes_on)
@@ -130,4 +137,5 @@ def _record(shards_dir: Path, plan: TrainPlan) -> RunRecord:
         ferkit_version=ferkit_version(),
         backend=keras.backend.backend(),
         model_sha256=fingerprint_own(model) if is_own(model) else "",
+        distill_sha256=fingerprint_teachers(plan.settings.distill),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fer_models.events import BatchDone, EpochDone, RunStarted, TrainEvent
+from fer_models.events import BatchDone, EpochDone, RunStarted, TeacherAsked, TrainEvent
 
 
 class TrainProgress:
@@ -42,6 +42,8 @@ class TrainProgress:
             self._epochs = event.epochs
             for line in _describe_start(event):
                 self.say(line)
+        elif isinstance(event, TeacherAsked):
+            self.say(f"Asking {event.teacher} about {event.num_samples:,} training samples.")
         elif isinstance(event, EpochDone):
             self.say(_describe_epoch(event, self._epochs))
         elif self._bar is not None:

@@ -28,6 +28,13 @@ def _device_count(_ctx: click.Context, _param: click.Parameter, value: str | Non
     return int(value)
 
 
+def _given(
+    _ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Values of an option that may be given several times; None where nothing was said."""
+    return value or None
+
+
 def _number(name: str, text: str, field: str | None = None, kind: Any = float) -> Any:
     names = (name,) if field is None else (name, field)
     return click.option(*names, type=kind, help=text)
@@ -55,6 +62,14 @@ _OPTIONS = (
     _number("--vote-share", "Of votes in each target; the rest is the label.  [default: 1]"),
     _number("--gamma", "Of the focal loss.  [default: 2]"),
     _number("--label-smoothing", "Share spread over all classes.  [default: 0]"),
+    click.option(
+        "--distill",
+        metavar="RUN",
+        multiple=True,
+        callback=_given,
+        help="Learn what this trained network says too; given again: their mean.",
+    ),
+    _number("--distill-weight", "Of --distill in each target.  [default: 0.7]"),
     _choice("--class-weights", CLASS_WEIGHTS, "Before or after balancing.  [default: auto]"),
     _number("--first-side", "Side of the images at first; they grow.  [default: 0, no]", kind=int),
     _number("--grow-epochs", "Epochs until they have grown.  [default: 0]", kind=int),

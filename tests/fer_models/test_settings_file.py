@@ -16,7 +16,7 @@ from fer_models.zoo import NETWORKS, network_defaults
 
 ODD = TrainSettings(
     epochs=3, optimizer="sgd", schedule="plateau", warmup=0.5, ema=0.9, loss="focal", seed=7,
-    augment=AugmentSettings(mixup=0.2), tensorboard=True, xla="off",
+    augment=AugmentSettings(mixup=0.2), tensorboard=True, xla="off", distill=("/runs/a", "/runs/b"),
 )  # fmt: skip
 
 
@@ -171,6 +171,7 @@ def test_a_run_is_resumed_with_its_own_settings_only(shards_dir, tmp_path):
         ("seed", 2**32, "seed must be at most 4294967295; received 4294967296"),
         ("ema", -0.1, "ema must be 0 to below 1"),
         ("vote_share", 1.1, r"vote_share must be 0 to 1; received 1\.1"),
+        ("distill_weight", -0.1, r"distill_weight must be 0 to 1; received -0\.1"),
         ("label_smoothing", float("nan"), "label_smoothing must be 0 to below 1; received nan"),
         ("weight_decay", -1.0, "weight_decay must be 0 or more"),
         ("warmup", 41.0, "warmup must be at most the 40 epochs; received 41"),
