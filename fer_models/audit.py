@@ -147,7 +147,7 @@ def audit(
         UnknownNameError: the shards have no such split.
         SettingsError: the run was only built, or a class has fewer different originals than folds.
         OtherSettingsError: the shards are not of the kind the network was trained for, or the split
-            is another than train and they are not those it was trained on.
+            is another than train and they are not those it was trained on, or it learned from it.
         KeyboardInterrupt: a training was interrupted; it is saved.
     """
     settings = settings if settings is not None else AuditSettings()
@@ -171,6 +171,11 @@ def audit(
         rows, probabilities = predict_folds(task, say, on_event)
         samples = samples.select(rows)
     else:
+        if settings.split in predictor.bundle.splits:
+            raise OtherSettingsError(
+                f"{run_dir}: learned from the {settings.split} split itself; expected a run "
+                "without --with-validation, or audit train"
+            )
         if index_sha256 != record.index_sha256:
             raise OtherSettingsError(
                 f"{shards_dir}: not the shards the run was trained on; samples of {settings.split} "
@@ -183,7 +188,8 @@ def audit(
 def _fold_settings(settings: TrainSettings, bundle: Bundle, epochs: int) -> TrainSettings:
     """As the run, for as long as was best for it: nothing is chosen by the fold that is judged."""
     changes: dict[str, Any] = {"folds": 0, "tensorboard": False}
-    changes["distill"] = ()  # teachers have seen every fold
+    # teachers have seen every fold; shards of folds have no other split
+    changes |= {"distill": (), "with_validation": False}
     if bundle.kind == "keras":
         if not (epochs or bundle.epoch):
             raise SettingsError("the run was only built; train it, or say how long with --epochs")

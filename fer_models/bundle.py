@@ -52,6 +52,7 @@ class Bundle:
         epoch: of the run, whose weights these are, counted from 1.
         ferkit_version: that trained.
         keras_version: that wrote `model.keras`.
+        splits: of the shards, that were learned from.
         model_sha256: of `model.keras`, or of `model.npz`.
         kind: `"keras"`, or `"sklearn"` for a baseline.
         sklearn_version: that fitted the baseline; empty for a network.
@@ -76,6 +77,7 @@ class Bundle:
     kind: str = "keras"
     sklearn_version: str = ""
     extractor_sha256: str = ""
+    splits: tuple[str, ...] = ("train",)
     faces: Mapping[str, Any] | None = None
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
@@ -111,7 +113,14 @@ class Bundle:
 
 
 def write_bundle(
-    run_dir: Path, network: Any, index: ShardIndex, *, model: str, index_sha256: str, epoch: int
+    run_dir: Path,
+    network: Any,
+    index: ShardIndex,
+    *,
+    model: str,
+    index_sha256: str,
+    epoch: int,
+    splits: tuple[str, ...] = ("train",),
 ) -> Path:
     """Writes the bundle of a run, `bundle.json` last, and returns its folder."""
     import keras
@@ -123,6 +132,7 @@ def write_bundle(
         model=model,
         index_sha256=index_sha256,
         epoch=epoch,
+        splits=splits,
         keras_version=keras.__version__,
         model_sha256=hashlib.sha256(data).hexdigest(),
     )
@@ -227,6 +237,7 @@ def read_bundle(bundle_dir: Path) -> Bundle:
             )
         for name in ("class_names", "image_shape", "pixel_mean", "pixel_std"):
             fields[name] = tuple(fields[name])
+        fields["splits"] = tuple(fields.get("splits", ("train",)))
         bundle = Bundle(**fields)
         _ = bundle.face_settings, bundle.face_detector  # an error where they cannot be understood
         return bundle

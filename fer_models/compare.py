@@ -145,6 +145,11 @@ def compare_runs(run_dirs: Sequence[Path], split: str, say: Say) -> Comparison:
         entries.append(Entry(name=name, runs=runs))
     has_networks = not all(is_baseline(model) for model in models)
     notes = _notes(index, split, has_networks=has_networks)
+    notes += [
+        f"{run_dir} learned from the {split} split: there its figures say nothing of new faces."
+        for run_dir, record in zip(run_dirs, records, strict=True)
+        if record.settings.with_validation and split == "validation"
+    ]
     return make_comparison(entries, samples, index, split, notes)
 
 

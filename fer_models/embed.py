@@ -15,6 +15,7 @@ from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex, read_index
 from fer_data.shards.reader import read_split
 from fer_models.baselines.fit import draw_samples
+from fer_models.bundle import Bundle
 from fer_models.embedder import Embedder
 from fer_models.embedding_table import NETWORK, PIXELS, Embedded, Projection, encode_table
 from fer_models.neighbours import Separation, measure_separation
@@ -130,8 +131,8 @@ def embed_split(
     record = read_record(run_dir)
     shards_dir = shards_dir if shards_dir is not None else record.shards_dir
     index = read_index(shards_dir)
-    split, notes = _choose_split(index, settings.split)
     embedder = Embedder.load(run_dir)
+    split, notes = _choose_split(index, settings.split, embedder.bundle)
     embedder.bundle.check_shards(shards_dir, index)
     samples = read_split(shards_dir, index, split)
     if settings.limit is not None and settings.limit < len(samples):
@@ -185,7 +186,7 @@ def embed_split(
     )
 
 
-def _choose_split(index: ShardIndex, split: str | None) -> tuple[str, list[str]]:
+def _choose_split(index: ShardIndex, split: str | None, bundle: Bundle) -> tuple[str, list[str]]:
     """The split, and what should be said of it."""
     if split is not None and split not in index.splits:
         raise UnknownNameError("split", split, index.splits)
@@ -194,7 +195,7 @@ def _choose_split(index: ShardIndex, split: str | None) -> tuple[str, list[str]]
     if split is None:
         split = next(each for each in ("test", "validation", "train") if each in index.splits)
     learned = "The network learned from these samples: on others its classes lie closer together."
-    return split, [learned] if split == "train" else []
+    return split, [learned] if split in bundle.splits else []
 
 
 def _project_all(

@@ -125,6 +125,12 @@ class Ensemble:
         return f"Mean of {len(self.members)} networks"
 
     @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that any of them learned from."""
+        names = (name for member in self.members for name in member.bundle.splits)
+        return tuple(dict.fromkeys(names))
+
+    @property
     def shards_dir(self) -> Path:
         """The shards that all of them were trained on.
 

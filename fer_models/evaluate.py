@@ -133,7 +133,7 @@ def evaluate(
     members = ensemble.members
     shards_dir = shards_dir if shards_dir is not None else ensemble.shards_dir
     index = read_index(shards_dir)
-    split, split_note = choose_split(index, split, members)
+    split, split_note = choose_split(index, split, ensemble)
     members[0].bundle.check_shards(shards_dir, index)
     ensemble.check_out_dir(out_dir)
     notes = [split_note, *describe_tta(tta), *warn(index, shards_dir, members, split)]
@@ -143,7 +143,7 @@ def evaluate(
     tell = _tell_rounds(on_progress, len(samples), corruptions=corruptions)
     each = ensemble.predict_each(samples.images, next(tell))
     probabilities = mean_probabilities(each)
-    twins = find_twins(shards_dir, index, split, samples)
+    twins = find_twins(shards_dir, index, split, samples, ensemble.splits)
     judgement = judge_predictions(
         samples.labels, probabilities, index.class_names, twins, samples.votes
     )

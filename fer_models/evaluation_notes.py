@@ -7,36 +7,40 @@ from pathlib import Path
 
 from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.shards.index import ShardIndex
-from fer_models.ensemble import Member
+from fer_models.ensemble import Ensemble, Member
 from fer_models.judgement import Judgement
 from fer_models.run import fingerprint_index
 
 
-def choose_split(
-    index: ShardIndex, split: str | None, members: Sequence[Member]
-) -> tuple[str, str]:
+def choose_split(index: ShardIndex, split: str | None, ensemble: Ensemble) -> tuple[str, str]:
     """The split that is judged on, and a note on it.
 
     Args:
         index: of the shards.
         split: that was asked for; None for test where there is one, else validation.
-        members: what is judged.
+        ensemble: that is judged.
 
     Raises:
         UnknownNameError: the shards have no such split.
         SettingsError: they have none to judge on.
     """
+    learned = " It was learned from: this says nothing of new faces."
     if split is not None:
         if split not in index.splits:
             raise UnknownNameError("split", split, index.splits)
-        extra = " It was learned from: this says nothing of new faces." * (split == "train")
-        return split, f"Judged on the {split} split, as asked.{extra}"
+        return (
+            split,
+            f"Judged on the {split} split, as asked.{learned * (split in ensemble.splits)}",
+        )
     if "test" in index.splits:
         return "test", "Judged on the test split, which training never looked at."
     if "validation" in index.splits:
         note = "Judged on the validation split, because there is no test split."
+        if "validation" in ensemble.splits:
+            return "validation", note + learned
         chose = " It chose the best epoch, so the figures are a little too good."
-        return "validation", note + chose * any(member.bundle.kind == "keras" for member in members)
+        kinds = {member.bundle.kind for member in ensemble.members}
+        return "validation", note + chose * ("keras" in kinds)
     raise SettingsError(
         "the shards hold neither a test nor a validation split; "
         "`--split train` judges what was learned by heart"

@@ -14,8 +14,15 @@ def goodness(row: HistoryRow) -> float:
     return -row.loss if row.validation_macro_f1 is None else row.validation_macro_f1
 
 
-def best_epoch(history: Sequence[HistoryRow]) -> int:
-    """The best epoch, counted from 1, the earliest of equals; 0 where there is none."""
+def best_epoch(history: Sequence[HistoryRow], *, keep_last: bool = False) -> int:
+    """The best epoch, counted from 1, the earliest of equals; 0 where there is none.
+
+    Args:
+        history: the epochs so far.
+        keep_last: take the last one for the best.
+    """
+    if keep_last:
+        return len(history)
     return max(history, key=lambda row: (goodness(row), -row.epoch)).epoch if history else 0
 
 

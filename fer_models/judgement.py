@@ -97,29 +97,36 @@ def judge_predictions(
 
 
 def find_twins(
-    shards_dir: Path, index: ShardIndex, split: str, samples: Samples
+    shards_dir: Path,
+    index: ShardIndex,
+    split: str,
+    samples: Samples,
+    learned: Sequence[str] = ("train",),
 ) -> NDArray[np.bool_]:
-    """Which samples stand in the train split too, pixel by pixel: whoever learned by heart knows.
+    """Which samples were learned from too, pixel by pixel: whoever learned by heart knows.
 
     Args:
         shards_dir: folder of shards.
         index: of the shards.
         split: of the samples.
         samples: of the split.
+        learned: splits that were learned from.
 
     Returns:
-        bool array of shape (num_samples,); none in the train split itself.
+        bool array of shape (num_samples,); none in a split that was learned from itself.
 
     Raises:
-        DamagedShardError: a shard of the train split is not what the index says.
+        DamagedShardError: a shard of these splits is not what the index says.
     """
     twins = np.zeros(len(samples), np.bool_)
-    if split == "train" or "train" not in index.splits or not index.leakage.get("groups"):
+    if split in learned or not index.leakage.get("groups"):
         return twins
-    learned = {
+    known = {
         picture.tobytes()
-        for shard in iterate_shards(shards_dir, index, "train")
+        for each in learned
+        if each in index.splits
+        for shard in iterate_shards(shards_dir, index, each)
         for picture in shard.images
     }
-    twins[:] = [picture.tobytes() in learned for picture in samples.images]
+    twins[:] = [picture.tobytes() in known for picture in samples.images]
     return twins

@@ -62,9 +62,19 @@ class TrainPlan:
         return self.loss != "sparse" or smooths or mixes or self.is_taught
 
     @property
+    def num_samples(self) -> int:
+        """Samples that are learned from."""
+        return self.index.num_samples(*self.settings.train_splits)
+
+    @property
+    def num_validation(self) -> int:
+        """Samples of the validation split, where it is judged on; else 0."""
+        return 0 if self.settings.with_validation else self.index.num_samples("validation")
+
+    @property
     def num_batches(self) -> int:
         """Batches of an epoch."""
-        return -(-self.index.num_samples("train") // self.settings.batch_size)
+        return -(-self.num_samples // self.settings.batch_size)
 
     @property
     def weights(self) -> NDArray[np.float32] | None:
@@ -79,8 +89,8 @@ class TrainPlan:
         weights = None if self.class_weights == "none" else self.weights
         names = self.index.class_names
         return self.settings.to_json() | {
-            "training_samples": self.index.num_samples("train"),
-            "validation_samples": self.index.num_samples("validation"),
+            "training_samples": self.num_samples,
+            "validation_samples": self.num_validation,
             "batches_per_epoch": self.num_batches,
             "class_weights": self.class_weights
             if weights is None
@@ -111,15 +121,26 @@ def plan_training(shards_dir: Path, settings: TrainSettings) -> TrainPlan:
         raise SettingsError(
             f"{shards_dir}: no samples in the train split; expected some, as `ferdata split` makes"
         )
+    if settings.with_validation and index.num_samples("validation") == 0:
+        raise SettingsError(
+            f"{shards_dir}: no samples in the validation split, which with_validation is to learn "
+            "from; leave --with-validation out"
+        )
     class_weights, weights_note = choose_class_weights(index, settings.class_weights)
-    loss, loss_note = _choose_loss(shards_dir, index, settings.loss)
+    loss, loss_note = _choose_loss(shards_dir, index, settings)
     precision, precision_note = _choose_precision(settings.precision)
     devices = find_devices(settings.devices)
     _check_steps(settings, devices, index.image_shape)
     notes = [weights_note, loss_note, *_say_targets(settings, loss), precision_note]
-    notes += check_teachers(settings.distill, shards_dir, index)
+    notes += check_teachers(settings.distill, shards_dir, index, settings.train_splits)
     notes += _say_unusual(settings, devices)
-    if index.num_samples("validation") == 0:
+    if settings.with_validation:
+        notes.append(
+            "Learns from the validation split too: nothing is left to choose an epoch by, so the "
+            "last one is kept, and none stops the run early. Class weights, mean and deviation of "
+            "the pixels are those of the train split. How good it is, only the test split tells."
+        )
+    elif index.num_samples("validation") == 0:
         notes.append(
             "No validation split: the training loss alone decides which epoch is best, "
             "and cannot tell learning from memorising."
@@ -168,13 +189,15 @@ def choose_class_weights(index: ShardIndex, wanted: str) -> tuple[str, str]:
     return "original", "Class weights: original, because the shards hold no augmented samples."
 
 
-def _choose_loss(shards_dir: Path, index: ShardIndex, wanted: str) -> tuple[str, str]:
-    shards = [shard for shard in index.split_shards("train") if shard.num_samples]
+def _choose_loss(shards_dir: Path, index: ShardIndex, settings: TrainSettings) -> tuple[str, str]:
+    wanted, splits = settings.loss, settings.train_splits
+    shards = [shard for shard in index.split_shards(*splits) if shard.num_samples]
     has_votes = all("votes" in shard.arrays for shard in shards)
     if wanted == "votes" and not has_votes:
         raise SettingsError(
-            f"{shards_dir}: no votes in the train split, which loss votes is to learn; expected "
-            "shards of a data set with votes (FER+). Leave --loss out, or take sparse or focal"
+            f"{shards_dir}: no votes in the {' and '.join(splits)} split, which loss votes is to "
+            "learn; expected shards of a data set with votes (FER+). Leave --loss out, or take "
+            "sparse or focal"
         )
     if wanted != "auto":
         return wanted, f"Loss: {wanted}, as asked."

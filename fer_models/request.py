@@ -141,6 +141,11 @@ def _check_read(settings: TrainSettings, said: Mapping[str, Any]) -> None:
                 f"{option(name)} is read by {of} {' and '.join(readers)} only; received "
                 f"{of} {getattr(settings, of)}"
             )
+    if settings.with_validation and said.get("patience"):
+        raise SettingsError(
+            "--patience waits for a better epoch on the validation split, which --with-validation "
+            "learns from; leave one of them out"
+        )
     if "distill_weight" in said and not settings.distill:
         raise SettingsError("--distill-weight is that of --distill RUN; received none")
 

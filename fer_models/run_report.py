@@ -20,8 +20,9 @@ class TrainReport:
         stopped: `"finished"`, `"no better"` (patience ran out), `"built"` (no epoch was asked
             for) or `"interrupted"`.
         history: its epochs.
-        best_epoch: whose weights are in the bundle, counted from 1; 0 where none was finished, and
-            the bundle, if the network was only built, holds its first weights.
+        best_epoch: whose weights are in the bundle, counted from 1: the last one of a run
+            `with_validation`; 0 where none was finished, and the bundle, if the network was only
+            built, holds its first weights.
         validation: how good the bundle is on the validation split; None without one.
     """
 

@@ -72,8 +72,8 @@ class TrainingRun:
         run_dir: its folder, with its settings in it.
         plan: what it will do.
         network: with its first weights.
-        streams: of the train split and, where there is one, the validation split.
-        targets: of the samples of the train split, as `fer_models.targets.make_targets` gives them.
+        streams: `"train"`: of what is learned from; `"validation"`: of what is judged on, if any.
+        targets: of what is learned from, as `fer_models.targets.make_targets` gives them.
         on_event: told how it goes on.
     """
 
@@ -107,8 +107,8 @@ class TrainingRun:
             RunStarted(
                 run_dir=self._dir,
                 num_parameters=self._network.count_params(),
-                num_samples=self._plan.index.num_samples("train"),
-                num_validation=self._plan.index.num_samples("validation"),
+                num_samples=self._plan.num_samples,
+                num_validation=self._plan.num_validation,
                 num_batches=self._plan.num_batches,
                 epochs=self._plan.settings.epochs,
                 epochs_done=len(self._history),
@@ -133,7 +133,7 @@ class TrainingRun:
         restore_checkpoint(self._learner, last, self._last_path)
         self._history, self._progress = last.history, last.progress
         self._write_history()
-        if last.progress.batches or best_epoch(last.history) != last.epoch:
+        if last.progress.batches or self._best_epoch(last.history) != last.epoch:
             return
         best = read_checkpoint(self._best_path)
         if best is None or best.epoch != last.epoch:
@@ -145,7 +145,7 @@ class TrainingRun:
         if self._plan.settings.epochs == 0:
             return "built"
         while len(self._history) < self._plan.settings.epochs:
-            waited = len(self._history) - best_epoch(self._history)
+            waited = len(self._history) - self._best_epoch(self._history)
             if patience and waited >= patience:
                 return "no better"
             if asked_to_stop():
@@ -201,14 +201,18 @@ class TrainingRun:
             images_per_second=learned.samples / learned.seconds,
         )
         history = (*self._history, row)
-        is_best = best_epoch(history) == row.epoch
+        is_best = self._best_epoch(history) == row.epoch
         checkpoint = take_checkpoint(self._learner, history, self._progress)
         write_checkpoint(self._last_path, checkpoint)
         if is_best:
             self._write_best(checkpoint)
         self._history = history
         self._write_history()
-        self._on_event(EpochDone(row=row, is_best=is_best))
+        told = is_best and not self._plan.settings.with_validation  # then each is, until the next
+        self._on_event(EpochDone(row=row, is_best=told))
+
+    def _best_epoch(self, history: Sequence[HistoryRow]) -> int:
+        return best_epoch(history, keep_last=self._plan.settings.with_validation)
 
     def _side_now(self) -> int:
         """The side of the images that the next epoch learns from."""
@@ -266,6 +270,7 @@ class TrainingRun:
             model=self._plan.settings.model,
             index_sha256=read_record(self._dir).index_sha256,
             epoch=epoch,
+            splits=self._plan.settings.train_splits,
         )
         validation = self._judge(network) if epoch else None
         if validation is not None:
@@ -274,6 +279,6 @@ class TrainingRun:
 
     def _explain_divergence(self, error: DivergedError) -> str:
         rate = self._plan.settings.learning_rate
-        best = best_epoch(self._history)
+        best = self._best_epoch(self._history)
         kept = f"the bundle holds epoch {best}" if best else "nothing was learned before"
         return f"{self._dir}: {error}; {kept}. Try a smaller --lr than {rate:g}"

@@ -47,6 +47,8 @@ class TrainSettings:
         weights: what a transfer network starts from: path of a weights file, `""` for Keras' own
             download of ImageNet weights, `"none"` for random ones.
         epochs: at most so many passes over the training samples; 0 only builds the network.
+        with_validation: whether the validation split is learned from too, as in a final run: the
+            last epoch is kept then, for there is nothing to choose one by.
         batch_size: samples a step.
         optimizer: `"adam"`, `"adamw"`, `"sgd"` or `"rmsprop"`.
         momentum: of sgd.
@@ -100,6 +102,7 @@ class TrainSettings:
     preset: str = ""
     weights: str = ""
     epochs: int = 40
+    with_validation: bool = False
     batch_size: int = 64
     optimizer: str = "adam"
     momentum: float = 0.9
@@ -151,19 +154,12 @@ class TrainSettings:
             raise SettingsError(f"learning_rate must be above 0; received {self.learning_rate}")
         if not 0 < self.drop < 1:
             raise SettingsError(f"drop must be above 0 and below 1; received {self.drop}")
-        if self.epochs and self.warmup > self.epochs:
-            raise SettingsError(
-                f"warmup must be at most the {self.epochs} epochs; received {self.warmup:g}"
-            )
-        if self.epochs and self.grow_epochs > self.epochs:
-            raise SettingsError(
-                f"grow_epochs must be at most the {self.epochs} epochs; received {self.grow_epochs}"
-            )
-        if bool(self.first_side) != bool(self.grow_epochs):
-            raise SettingsError(
-                "first_side and grow_epochs belong together: images grow from the one in the other;"
-                f" received {self.first_side} and {self.grow_epochs}"
-            )
+        _check_epochs(self)
+
+    @property
+    def train_splits(self) -> tuple[str, ...]:
+        """The splits that are learned from."""
+        return ("train", "validation") if self.with_validation else ("train",)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values."""
@@ -180,6 +176,20 @@ def _check_whole_numbers(settings: TrainSettings) -> None:
             )
     if settings.seed > _MOST_SEED:
         raise SettingsError(f"seed must be at most {_MOST_SEED}; received {settings.seed}")
+
+
+def _check_epochs(settings: TrainSettings) -> None:
+    epochs = settings.epochs
+    for name in ("warmup", "grow_epochs"):
+        if epochs and getattr(settings, name) > epochs:
+            raise SettingsError(
+                f"{name} must be at most the {epochs} epochs; received {getattr(settings, name):g}"
+            )
+    if bool(settings.first_side) != bool(settings.grow_epochs):
+        raise SettingsError(
+            "first_side and grow_epochs belong together: images grow from the one in the other;"
+            f" received {settings.first_side} and {settings.grow_epochs}"
+        )
 
 
 def settings_from_json(fields: Mapping[str, Any]) -> TrainSettings:

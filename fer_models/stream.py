@@ -34,7 +34,7 @@ __all__ = ["ShardStream", "StreamSettings", "StreamState"]
 
 
 class ShardStream:
-    """One split of a folder of shards, ready to be streamed as often as needed.
+    """One split of a folder of shards, or several as one, ready to be streamed as often as needed.
 
     Opening checks the sizes of the files and, where the split fits into memory, decodes and
     checks all of it: damage shows before the first batch.
@@ -42,7 +42,8 @@ class ShardStream:
     Args:
         shards_dir: the folder of shards.
         index: its index.
-        split: `"train"`, `"validation"` or `"test"`.
+        split: `"train"`, `"validation"` or `"test"`; or several of them, whose shards follow each
+            other.
         settings: batch size, seed and memory.
 
     Raises:
@@ -55,16 +56,17 @@ class ShardStream:
         self,
         shards_dir: Path,
         index: ShardIndex,
-        split: str,
+        split: str | tuple[str, ...],
         settings: StreamSettings | None = None,
     ) -> None:
         self.settings = settings if settings is not None else StreamSettings()
-        self.num_samples = index.num_samples(split)
+        splits = (split,) if isinstance(split, str) else split
+        self.num_samples = index.num_samples(*splits)
         self._dir = shards_dir
         self._index = index
-        self._shards = tuple(s for s in index.split_shards(split) if s.num_samples > 0)
+        self._shards = tuple(s for s in index.split_shards(*splits) if s.num_samples > 0)
         check_sizes(shards_dir, self._shards)
-        self._part = self._find_part(split)
+        self._part = self._find_part(" and ".join(splits))
         self._sizes = np.array([shard.num_samples for shard in self._shards], np.int64)
         places = locate_shards(shards_dir, self._shards)
         self._blocks = BlockBatches(places, index.image_shape, self.settings.block_shards)
@@ -174,11 +176,11 @@ class ShardStream:
             self._find_damage()
             raise
 
-    def _find_part(self, split: str) -> Part:
+    def _find_part(self, name: str) -> Part:
         num_trainers = self.settings.num_trainers
         if self.num_samples < num_trainers:
             raise SettingsError(
-                f"{self._dir}: {split} has {self.num_samples} samples; expected one or more for "
+                f"{self._dir}: {name} has {self.num_samples} samples; expected one or more for "
                 f"each of {num_trainers} trainers"
             )
         return part_of_trainer(

@@ -18,8 +18,8 @@ from fer_models.plan import TrainPlan
 Targets = Callable[[Any, Any], Any]
 
 
-def read_votes(shards_dir: Path, index: ShardIndex, split: str) -> NDArray[np.float32]:
-    """The shares of the votes of every sample of a split, in the order of the shards.
+def read_votes(shards_dir: Path, index: ShardIndex, splits: tuple[str, ...]) -> NDArray[np.float32]:
+    """The shares of the votes of every sample of some splits, in the order of the shards.
 
     Returns:
         float32 array of shape (num_samples, num_classes); rows sum to 1, or to 0 where nobody
@@ -31,7 +31,7 @@ def read_votes(shards_dir: Path, index: ShardIndex, split: str) -> NDArray[np.fl
     num_classes = len(index.class_names)
     parts = [
         read_arrays(shards_dir / shard.file, shard, ("votes",))["votes"]
-        for shard in index.split_shards(split)
+        for shard in index.split_shards(*splits)
         if shard.num_samples
     ]
     votes = np.concatenate([*parts, np.empty((0, num_classes), np.float32)]).astype(np.float64)
@@ -43,7 +43,7 @@ def read_votes(shards_dir: Path, index: ShardIndex, split: str) -> NDArray[np.fl
 def make_targets(
     plan: TrainPlan, shards_dir: Path, taught: NDArray[np.float32] | None = None
 ) -> Targets:
-    """What gives the targets of a batch of the train split.
+    """What gives the targets of a batch of what is learned from.
 
     They are int64 labels of shape (batch,), or where `plan.has_soft_targets` float32 shares of
     shape (batch, num_classes), each row summing to 1: votes and labels blended, smoothed, and then
@@ -64,7 +64,7 @@ def make_targets(
         if taught is not None:
             teacher = tf.constant(taught)
         if plan.loss == "votes":
-            votes = tf.constant(read_votes(shards_dir, plan.index, "train"))
+            votes = tf.constant(read_votes(shards_dir, plan.index, plan.settings.train_splits))
 
     def shares(labels: Any, numbers: Any) -> Any:
         rows = tf.one_hot(labels, num_classes)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,16 @@ from fer_models.events import OnEvent, TeacherAsked
 from fer_models.run import fingerprint_index
 
 
-def check_teachers(teachers: Sequence[str], shards_dir: Path, index: ShardIndex) -> list[str]:
+def check_teachers(
+    teachers: Sequence[str], shards_dir: Path, index: ShardIndex, splits: tuple[str, ...]
+) -> list[str]:
     """Refuses teachers that know other classes or images; returns what should be said of them.
 
     Args:
         teachers: folders of runs or bundles.
         shards_dir: folder of shards.
         index: of the shards.
+        splits: that are learned from.
 
     Raises:
         MissingBundleError: there is none at one of the places.
@@ -51,6 +55,11 @@ def check_teachers(teachers: Sequence[str], shards_dir: Path, index: ShardIndex)
             notes.append(
                 f"{teacher} was trained on other shards: if samples of the validation or test "
                 "split were among what it learned from, figures on that split are too good."
+            )
+        elif set(bundle.splits) - set(splits):
+            notes.append(
+                f"{teacher} learned from the validation split: figures on it, and the epoch that "
+                "they choose, are too good."
             )
     return notes
 
@@ -73,10 +82,10 @@ def ask_teachers(
     teachers: Sequence[str],
     shards_dir: Path,
     index: ShardIndex,
-    split: str,
+    splits: tuple[str, ...],
     on_event: OnEvent,
 ) -> NDArray[np.float32]:
-    """What the teachers say of every sample of a split, in the order of the shards.
+    """What the teachers say of every sample of some splits, in the order of the shards.
 
     Each is asked about an image and its mirror image.
 
@@ -84,7 +93,7 @@ def ask_teachers(
         teachers: folders of runs or bundles; one or more.
         shards_dir: folder of shards.
         index: of the shards.
-        split: whose samples they are asked about, copies made by balancing included.
+        splits: whose samples they are asked about, copies made by balancing included.
         on_event: told of each teacher before it is asked.
 
     Returns:
@@ -98,13 +107,13 @@ def ask_teachers(
     """
     from fer_models.predict import Predictor
 
-    num_samples = index.num_samples(split)
+    num_samples = index.num_samples(*splits)
     found = np.zeros((num_samples, len(index.class_names)))
     for teacher in teachers:
         on_event(TeacherAsked(teacher=teacher, num_samples=num_samples))
         predictor = Predictor.load(teacher)
         start = 0
-        for samples in iterate_shards(shards_dir, index, split):
+        for samples in chain(*(iterate_shards(shards_dir, index, split) for split in splits)):
             rows = found[start : start + len(samples)]
             mirrored = np.ascontiguousarray(samples.images[:, :, ::-1])
             for images in (samples.images, mirrored):

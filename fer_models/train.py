@@ -43,7 +43,8 @@ def train(
     The best epoch is the one with the highest macro-F1 on the validation split: it is what
     `evaluate` judges by, and unlike the loss it does not suffer from the class weights, and
     unlike the accuracy it does not overlook rare classes. Without a validation split it is the
-    one with the lowest training loss.
+    one with the lowest training loss. Where `with_validation` learns from it, it is the last one:
+    a rate that falls to 0 makes it good, and the training loss knows nothing of new faces.
 
     Each finished epoch is saved, and a long one every `save_minutes`. Ctrl-C or SIGTERM saves after
     the batch and ends the run with a bundle of the best epoch; `resume` goes on from the last save,
@@ -83,22 +84,23 @@ def train(
         check_same(run_dir, _record(shards_dir, plan))
     # only the last batch is filled up: rows in the middle would move against the labels
     judge_size = -(-_JUDGE_BATCH_SIZE // plan.num_devices) * plan.num_devices
+    sizes = {"train": settings.batch_size}
+    if plan.num_validation:
+        sizes["validation"] = judge_size
     streams = {
         split: ShardStream(
             shards_dir,
             plan.index,
-            split,
-            StreamSettings(
-                batch_size=settings.batch_size if split == "train" else judge_size,
-                seed=settings.seed,
-            ),
+            settings.train_splits if split == "train" else split,
+            StreamSettings(batch_size=size, seed=settings.seed),
         )
-        for split in ("train", "validation")
-        if plan.index.num_samples(split)
+        for split, size in sizes.items()
     }
     taught = None
     if plan.is_taught:
-        taught = ask_teachers(settings.distill, shards_dir, plan.index, "train", on_event)
+        taught = ask_teachers(
+            settings.distill, shards_dir, plan.index, settings.train_splits, on_event
+        )
     targets = make_targets(plan, shards_dir, taught)
     goes_on = resume and run_dir is not None and has_checkpoint(run_dir)
     with sharing(plan.devices):

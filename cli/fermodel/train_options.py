@@ -46,6 +46,11 @@ def _choice(name: str, known: tuple[str, ...], text: str) -> Any:
 
 _OPTIONS = (
     _number("--epochs", f"At most so many; 0 only builds the network.{_NETWORKS}", kind=int),
+    click.option(
+        "--with-validation/--without-validation",
+        default=None,
+        help="Learn from the validation split too; keeps the last epoch.",
+    ),
     _number("--batch-size", f"Samples a step.{_NETWORKS}", kind=int),
     _number("--lr", f"Learning rate, at its highest.{_NETWORKS}", "learning_rate"),
     _choice("--schedule", SCHEDULES, f"Of the rate.{_NETWORKS}"),

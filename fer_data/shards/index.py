@@ -146,19 +146,20 @@ class ShardIndex:
         """The splits that hold samples, in the order train, validation, test."""
         return tuple(s for s in SPLITS if any(shard.split == s for shard in self.shards))
 
-    def split_shards(self, split: str) -> tuple[ShardEntry, ...]:
-        """The shards of one split, in order.
+    def split_shards(self, *splits: str) -> tuple[ShardEntry, ...]:
+        """The shards of one split, in order; of several, one split after another.
 
         Raises:
             UnknownNameError: the shards have no such split.
         """
-        if split not in self.splits:
-            raise UnknownNameError("split", split, self.splits)
-        return tuple(s for s in self.shards if s.split == split)
+        for split in splits:
+            if split not in self.splits:
+                raise UnknownNameError("split", split, self.splits)
+        return tuple(s for split in splits for s in self.shards if s.split == split)
 
-    def num_samples(self, split: str) -> int:
-        """Samples of one split, augmented ones included; 0 where the split is absent."""
-        return sum(s.num_samples for s in self.shards if s.split == split)
+    def num_samples(self, *splits: str) -> int:
+        """Samples of the splits, augmented ones included; 0 of one that is absent."""
+        return sum(s.num_samples for s in self.shards if s.split in splits)
 
     def to_json(self) -> str:
         """The text of `index.json`, with its own digest: the same index gives the same text."""

@@ -55,11 +55,12 @@ def taught_by(*teachers, **changes):
 def test_teachers_say_the_mean_of_an_image_and_its_mirror_image(home):
     index, asked = read_index(home / "shards"), []
     teachers = [str(home / "tiny" / "bundle"), str(home / "logreg")]
-    found = ask_teachers(teachers, home / "shards", index, "train", asked.append)
-    assert asked == [TeacherAsked(teacher=teacher, num_samples=57) for teacher in teachers]
+    found = ask_teachers(teachers, home / "shards", index, ("train", "validation"), asked.append)
+    assert asked == [TeacherAsked(teacher=teacher, num_samples=87) for teacher in teachers]
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
-    images = read_split(home / "shards", index, "train").images
+    parts = [read_split(home / "shards", index, split) for split in ("train", "validation")]
+    images = np.concatenate([part.images for part in parts])
     expected = [
         Predictor.load(teacher).predict(shown)
         for teacher in teachers
@@ -106,8 +107,9 @@ def test_a_teacher_of_no_weight_changes_nothing(home, tmp_path):
 
 
 def test_what_the_teacher_says_is_learned_against_the_labels(home, tmp_path, monkeypatch):
-    def says_the_next_class(_teachers, shards_dir, index, split, _on_event):
-        labels = read_split(shards_dir, index, split).labels
+    def says_the_next_class(_teachers, shards_dir, index, splits, _on_event):
+        assert splits == ("train",)
+        labels = read_split(shards_dir, index, "train").labels
         return np.eye(3, dtype=np.float32)[(labels + 1) % 3]
 
     monkeypatch.setattr(train, "ask_teachers", says_the_next_class)

@@ -56,6 +56,11 @@ def test_twins_are_found_by_their_pixels(tmp_path):
     found = find_twins(tmp_path, leaking, "validation", held)
     assert np.flatnonzero(found).tolist() == [5, 8]
     assert not find_twins(tmp_path, leaking, "train", train).any()
+    both = ("train", "validation")
+    assert not find_twins(tmp_path, leaking, "validation", held, both).any()
+    test = make_samples(pictures[[24, 3, 29]], [0, 1, 2], ["a", "b", "c"])
+    assert find_twins(tmp_path, leaking, "test", test).tolist() == [False, True, False]
+    assert find_twins(tmp_path, leaking, "test", test, both).all()
 
 
 @pytest.mark.slow

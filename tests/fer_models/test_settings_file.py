@@ -17,6 +17,7 @@ from fer_models.zoo import NETWORKS, network_defaults
 ODD = TrainSettings(
     epochs=3, optimizer="sgd", schedule="plateau", warmup=0.5, ema=0.9, loss="focal", seed=7,
     augment=AugmentSettings(mixup=0.2), tensorboard=True, xla="off", distill=("/runs/a", "/runs/b"),
+    with_validation=True,
 )  # fmt: skip
 
 
