@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fer_data.errors import ImageError, SettingsError
 from fer_data.faces import CutFace, FaceSettings
 from fer_data.image import ImageSettings
 from fer_models.bundle import Bundle, find_bundle, load_network, read_bundle
+from fer_models.forward import Forward, compile_forward
 from fer_models.picture_faces import PictureSettings, SampleCutter, Samples, make_cutter
 from fer_models.views import NUM_VIEWS, check_tta, image_views, mean_probabilities
 
@@ -21,7 +23,6 @@ from fer_models.views import NUM_VIEWS, check_tta, image_views, mean_probabiliti
 OnProgress = Callable[[int, int], None]
 _BATCH_SIZE = 256
 _SLICE_SIZE = 2048
-_FEW_IMAGES = 1024
 _AS_TRAINED = PictureSettings()
 
 
@@ -239,13 +240,11 @@ class Predictor:
         return np.concatenate(parts)
 
     def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        if self.bundle.kind != "keras" or len(images) > _FEW_IMAGES:
-            found = self._network.predict(images, batch_size=_BATCH_SIZE, verbose=0)
-        else:  # the same without the tenth of a second that Keras takes to begin
-            found = np.concatenate(
-                [
-                    self._network.predict_on_batch(images[start : start + _BATCH_SIZE])
-                    for start in range(0, len(images), _BATCH_SIZE)
-                ]
-            )
+        if self.bundle.kind == "keras":
+            return self._forward(images)
+        found = self._network.predict(images, batch_size=_BATCH_SIZE, verbose=0)
         return np.asarray(found, dtype=np.float32)
+
+    @cached_property
+    def _forward(self) -> Forward:
+        return compile_forward(self._network, _BATCH_SIZE)
