@@ -43,7 +43,13 @@ def draw_confusion(metrics: Metrics) -> Figure:
     side = 1.6 + 0.82 * len(names)
     figure = new_figure(side + 0.6, side)
     axes = figure.add_subplot()
-    axes.imshow(rates, cmap=_SHADES, vmin=0, vmax=1)
+    edges = np.arange(len(names) + 1) - 0.5
+    axes.pcolormesh(
+        edges, edges, rates, cmap=_SHADES, vmin=0, vmax=1, edgecolors="white", linewidth=2
+    )
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(edges[-1], edges[0])
+    axes.set_aspect("equal")
     for row, column in np.ndindex(rates.shape):
         color = "white" if rates[row, column] > 0.45 else INK
         for place, text, size in (
@@ -56,14 +62,11 @@ def draw_confusion(metrics: Metrics) -> Figure:
     axes.set_yticks(range(len(names)), names)
     for tick in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         tick.set_parse_math(False)  # a dollar sign in a class name is a dollar sign
-    axes.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=2)
-    axes.tick_params(which="both", length=0, labelsize=9, colors=INK)
+    axes.tick_params(length=0, labelsize=9, colors=INK)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("predicted", color=MUTED)
     axes.set_ylabel("true", color=MUTED)
-    title_axes(axes, f"Confusion matrix: macro-F1 {metrics.macro_f1:.3f}")
+    title_axes(axes, f"Confusion matrix: macro-F1 {metrics.macro_f1:.3f}", y=1)
     return figure
 
 
@@ -97,7 +100,7 @@ def draw_curves(history: Sequence[HistoryRow], best_epoch: int) -> Figure:
             color=MUTED,
         )
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        _finish(axes, title, "epoch", "")
+        _finish(axes, title, "epoch", "", y=None)  # above the power of ten of a large loss
     return figure
 
 
@@ -199,7 +202,9 @@ def draw_groups(groupings: Sequence[Grouping], accuracy: float) -> Figure:
     return figure
 
 
-def _finish(axes: Any, title: str, x_label: str, y_label: str, legend: str = "best") -> None:
+def _finish(
+    axes: Any, title: str, x_label: str, y_label: str, legend: str = "best", y: float | None = 1
+) -> None:
     axes.grid(axis="y", color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -208,8 +213,9 @@ def _finish(axes: Any, title: str, x_label: str, y_label: str, legend: str = "be
     axes.set_xlabel(x_label, color=MUTED, fontsize=9)
     axes.set_ylabel(y_label, color=MUTED, fontsize=9)
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc=legend, frameon=False, fontsize=8, labelcolor=INK)
-    title_axes(axes, title)
+        shown = axes.legend(loc=legend, frameon=False, fontsize=8, labelcolor=INK)
+        shown.set_in_layout(False)  # it is inside
+    title_axes(axes, title, y)
 
 
 _CENTER: dict[str, Any] = {"ha": "center", "va": "center"}
@@ -220,9 +226,16 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
 
 
-def title_axes(axes: Any, text: str) -> None:
-    """Writes the title above the axes, at the left."""
-    axes.set_title(text, loc="left", color=INK, fontsize=11, fontweight="bold", pad=10)
+def title_axes(axes: Any, text: str, y: float | None = None) -> None:
+    """Writes the title above the axes, at the left.
+
+    Args:
+        axes: that it is of.
+        text: the title.
+        y: its place in heights of the axes; None: above all that is there, which is measured anew
+            in each pass of the layout and in each drawing.
+    """
+    axes.set_title(text, loc="left", color=INK, fontsize=11, fontweight="bold", pad=10, y=y)
 
 
 def to_png(figure: Figure) -> bytes:
