@@ -8,6 +8,7 @@ import functools
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from fer_models.report.figures import (
 from fer_models.report.gallery import choose_pictures
 from fer_models.report.latex import classes_latex
 from fer_models.report.page import ReportContent, render_report
-from fer_models.run import read_history
+from fer_models.run import HistoryRow, read_history
 from fer_models.views import describe_tta, mean_probabilities, name_judged
 
 #: All figures that may be written; other files in the folder are left alone.
@@ -141,9 +142,13 @@ def evaluate(
     table = read_attributes(attributes, samples.keys) if attributes is not None else {}
     values = find_values(by, samples, table)
     tell = _tell_rounds(on_progress, len(samples), corruptions=corruptions)
-    each = ensemble.predict_each(samples.images, next(tell))
+    history = read_history(members[0].run_dir) if len(members) == 1 else ()
+    with ThreadPoolExecutor(1) as beside:  # the network leaves a part of the processors idle
+        seen = beside.submit(find_twins, shards_dir, index, split, samples, ensemble.splits)
+        learning = beside.submit(_draw_learning, history, members[0].bundle.epoch)
+        each = ensemble.predict_each(samples.images, next(tell))
     probabilities = mean_probabilities(each)
-    twins = find_twins(shards_dir, index, split, samples, ensemble.splits)
+    twins = seen.result()
     judgement = judge_predictions(
         samples.labels, probabilities, index.class_names, twins, samples.votes
     )
@@ -162,7 +167,6 @@ def evaluate(
         damages = tuple(
             measure_damages(lambda images: ensemble.predict(images, next(tell)), *shown)
         )
-    history = read_history(members[0].run_dir) if len(members) == 1 else ()
     run_dir = ensemble.claim_out_dir(out_dir)
     content = ReportContent(
         run_dir=run_dir,
@@ -192,14 +196,13 @@ def evaluate(
     }
     if judgement.curves:
         figures["ranking"] = draw_ranking(judgement.curves)
-    if history:
-        figures["curves"] = draw_curves(history, members[0].bundle.epoch)
     if damages:
         figures["corruptions"] = draw_damages(damages, judgement.metrics)
     if groupings:
         figures["groups"] = draw_groups(groupings, judgement.metrics.accuracy)
-    for name, figure in figures.items():
-        for end, data in zip(("png", "svg"), to_png_and_svg(figure), strict=True):
+    drawn = {name: to_png_and_svg(figure) for name, figure in figures.items()}
+    for name, both in (drawn | learning.result()).items():
+        for end, data in zip(("png", "svg"), both, strict=True):
             files[run_dir / "figures" / f"{name}.{end}"] = data
     for path, data in files.items():
         write_file(path, data)
@@ -225,6 +228,12 @@ def evaluate(
         report_path=run_dir / "report.html",
         written=(*files, metrics_path),
     )
+
+
+def _draw_learning(
+    history: Sequence[HistoryRow], best_epoch: int
+) -> dict[str, tuple[bytes, bytes]]:
+    return {"curves": to_png_and_svg(draw_curves(history, best_epoch))} if history else {}
 
 
 def _tell_rounds(
