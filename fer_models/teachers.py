@@ -111,15 +111,12 @@ def ask_teachers(
     found = np.zeros((num_samples, len(index.class_names)))
     for teacher in teachers:
         on_event(TeacherAsked(teacher=teacher, num_samples=num_samples))
-        predictor = Predictor.load(teacher)
+        predictor = Predictor.load(teacher, tta="flip")
         start = 0
         for samples in chain(*(iterate_shards(shards_dir, index, split) for split in splits)):
-            rows = found[start : start + len(samples)]
-            mirrored = np.ascontiguousarray(samples.images[:, :, ::-1])
-            for images in (samples.images, mirrored):
-                rows += predictor.predict(images)
+            found[start : start + len(samples)] += predictor.predict(samples.images)
             start += len(samples)
-    found /= 2 * len(teachers)
+    found /= len(teachers)
     return found.astype(np.float32)
 
 
