@@ -47,6 +47,7 @@ _SOURCE_OPTIONS = tuple(SourceSettings.__dataclass_fields__)
 @click.option("--label-column", help="Its column of labels; found out where not given.")
 @click.option("--split-column", help="Its column of splits, if it has one.")
 @click.option("--votes", type=click.Path(path_type=Path), help="FER+ votes, for FER2013.")
+@click.option("--keep-labels", is_flag=True, help="Put --votes beside the labels, which stay.")
 @click.option(
     "--map", "class_map", type=ClassMapping(), multiple=True,
     help="Another class for one, or drop it: contempt=drop.",
@@ -97,6 +98,7 @@ def ingest(
     Example:
       ferdata ingest FER2013.zip
       ferdata ingest FER2013.zip --votes fer2013new.csv --dataset ferplus
+      ferdata ingest FER2013.zip --votes fer2013new.csv --keep-labels --dataset both
       ferdata ingest photos/ --size 96 --color rgb --align --dataset photos96
     """
     output = Output(as_json=as_json)
@@ -200,7 +202,7 @@ def _show(output: Output, report: IngestReport, dataset_dir: Path) -> None:
 def _remarks(report: IngestReport) -> list[str]:
     """How the one source compares with the complete data set, where it was read as it is."""
     (source, *others) = report.sources
-    is_part = set(source.settings) - {"votes"}  # other labels for all of it
+    is_part = set(source.settings) - {"votes", "keep_labels"}  # which change labels, for all of it
     if others or is_part or source.manifest not in manifest_names():
         return []
     manifest = load_manifest(source.manifest)

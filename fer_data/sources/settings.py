@@ -21,6 +21,8 @@ class SourceSettings:
         label_column: of `labels`.
         split_column: of `labels`; None: "split" or "usage", where there is one.
         votes: CSV file of FER+'s votes, for FER2013.
+        keep_labels: whether the source's own labels stay, with `votes` beside them, instead of the
+            majority's.
         class_map: class name → the class it becomes, or "drop".
         include: globs of paths in the source, of which a file must match one; empty: all do.
             `*` goes across folders.
@@ -36,6 +38,7 @@ class SourceSettings:
     label_column: str | None = None
     split_column: str | None = None
     votes: Path | None = None
+    keep_labels: bool = False
     class_map: Mapping[str, str] = field(default_factory=dict)
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -55,3 +58,8 @@ class SourceSettings:
             raise SettingsError("columns are of a label file; name it with --labels")
         if self.labels is not None and self.votes is not None:
             raise SettingsError("labels and votes both say what a picture shows; name one of them")
+        if self.keep_labels and self.votes is None:
+            raise SettingsError(
+                "keep_labels is of votes, beside which labels stay; name their file with --votes, "
+                "or leave --keep-labels away"
+            )

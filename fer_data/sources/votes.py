@@ -1,4 +1,4 @@
-"""Votes in place of labels: FER+'s rule for a majority, and its rows beside those of FER2013."""
+"""Votes in place of labels or beside them: FER+'s rule, and its rows beside those of FER2013."""
 
 from __future__ import annotations
 
@@ -51,12 +51,16 @@ class Votes:
         if most <= half:
             detail = f"{self}; expected more than half for one class"
             return Rejection(path=path, reason="no-majority", detail=detail)
+        return replace(self.beside(base), label=name)
+
+    def beside(self, base: Facts) -> Facts:
+        """The facts of a sample with all votes, and the label that it has."""
         attributes = {
             **base.attributes,
             "votes_unknown": f"{self.unknown:g}",
             "votes_nf": f"{self.no_face:g}",
         }
-        return replace(base, label=name, votes=self.classes, attributes=attributes)
+        return replace(base, votes=self.classes, attributes=attributes)
 
     def __str__(self) -> str:
         """The votes that were given, most first."""
@@ -127,6 +131,8 @@ def join_votes(
     known: Mapping[str, tuple[Facts | Rejection, ...]],
     votes: Sequence[Votes],
     origin: str,
+    *,
+    keep_labels: bool,
 ) -> dict[str, tuple[Facts | Rejection, ...]]:
     """Path → the facts that the votes of its row give.
 
@@ -135,6 +141,7 @@ def join_votes(
         known: path → facts without votes.
         votes: of all rows, in order.
         origin: the file of votes, for messages.
+        keep_labels: whether labels stay, votes beside them; a picture without votes stays too.
 
     Raises:
         SourceError: the splits disagree, so that the rows cannot be in the same order.
@@ -145,8 +152,9 @@ def join_votes(
         if isinstance(base, Rejection):
             continue
         if row >= len(votes):
-            detail = f"{origin} ends before row {row}"
-            joined[path] = (Rejection(path=path, reason="no-votes", detail=detail),)
+            if not keep_labels:
+                detail = f"{origin} ends before row {row}"
+                joined[path] = (Rejection(path=path, reason="no-votes", detail=detail),)
             continue
         split = votes[row].split
         if split is not None and base.split is not None and split != base.split:
@@ -154,6 +162,9 @@ def join_votes(
                 f"{origin}: row {row} is of {split}, but {path} is of {base.split}; "
                 "expected the votes in the order of fer2013.csv"
             )
+        if keep_labels:
+            joined[path] = (votes[row].beside(base),)
+            continue
         labelled = replace(base, attributes={**base.attributes, "fer2013_label": base.label})
         joined[path] = (votes[row].facts(path, labelled),)
     return joined

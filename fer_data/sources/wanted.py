@@ -31,7 +31,7 @@ RawSource = FileSource | CsvPixelsSource
 def select_wanted(source: RawSource, settings: SourceSettings) -> RawSource:
     """What is wanted of a source, labelled as is wanted."""
     if settings.votes is not None:
-        source = _with_votes(source, settings.votes, settings.manifest)
+        source = _with_votes(source, settings.votes, settings)
     wishes = (settings.include, settings.exclude)
     unwanted = excluded(source.sample_paths(), *wishes) if any(wishes) else {}
     if unwanted:
@@ -48,9 +48,9 @@ def select_wanted(source: RawSource, settings: SourceSettings) -> RawSource:
     return source
 
 
-def _with_votes(source: RawSource, votes_path: Path, named: str | None) -> RawSource:
-    """The source with the labels and votes of FER+ for those of FER2013."""
-    manifest, layout = _votes_layout(source.manifest.name, named)
+def _with_votes(source: RawSource, votes_path: Path, settings: SourceSettings) -> RawSource:
+    """The source with the votes of FER+, and its labels for those of FER2013 unless these stay."""
+    manifest, layout = _votes_layout(source.manifest.name, settings.manifest)
     rows = {path: source.row(path) for path in source.sample_paths()}
     numbered = {path: row for path, row in rows.items() if row is not None}
     if not numbered:
@@ -60,16 +60,19 @@ def _with_votes(source: RawSource, votes_path: Path, named: str | None) -> RawSo
         )
     votes = read_vote_rows(votes_path, manifest, layout)
     origin = readable_text(votes_path.name)
-    facts = join_votes(numbered, source.known_facts(), votes, origin)
+    facts = join_votes(
+        numbered, source.known_facts(), votes, origin, keep_labels=settings.keep_labels
+    )
+    joined = f"{manifest.title}: {len(votes):,} rows of votes joined by row"
+    if settings.keep_labels:
+        labelled = source.labelled(TableLabeler(facts, origin))
+        return labelled.remarked(f"{joined}; labels stay those of {source.manifest.title}")
     found = Counter(
         each.reason if isinstance(each, Rejection) else "" for samples in facts.values()
         for each in samples
     )  # fmt: skip
     text = ", ".join(f"{count:,} {reason}" for reason, count in found.most_common() if reason)
-    remark = (
-        f"{manifest.title}: {len(votes):,} rows of votes joined by row; "
-        f"{found['']:,} pictures have a majority" + (f"; {text}" if text else "")
-    )
+    remark = f"{joined}; {found['']:,} pictures have a majority" + (f"; {text}" if text else "")
     return source.labelled(TableLabeler(facts, origin), manifest).remarked(remark)
 
 

@@ -211,6 +211,7 @@ color = "rgb"
 path = "raw"
 name = "mine"
 votes = "votes.csv"
+keep_labels = true
 map = { contempt = "drop" }
 include = ["a/*"]
 limit = 9
@@ -225,6 +226,7 @@ none = "keep"
     assert source.settings.faces is not None
     assert source.settings.faces.none == "keep"
     assert source.settings.source.name == "mine"
+    assert source.settings.source.keep_labels
     assert source.settings.source.class_map == {"contempt": "drop"}
     assert source.settings.source.include == ("a/*",)
     assert source.settings.source.limit == 9

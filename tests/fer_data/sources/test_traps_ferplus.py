@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fer_data.errors import SourceError
+from fer_data.dataset import Dataset
+from fer_data.errors import SettingsError, SourceError
 from fer_data.ingest import IngestSettings, ingest
+from fer_data.manifest import load_manifest
+from fer_data.pack import pack
+from fer_data.pack_settings import PackSettings
+from fer_data.shards.reader import read_split
 from fer_data.sources.opening import SourceSettings
 from fer_data.sources.raw import Facts, Rejection
 from fer_data.sources.votes import Votes
+from fer_data.split import SplitSettings, split_samples
 from tests import miniatures
 from tests.fer_data.sources.understanding import known, labels, read
 from tests.miniatures import FERPLUS_NAMES, majority
+
+_COLUMNS = (*FERPLUS_NAMES, "unknown", "NF")
 
 
 def test_ferplus_joins_by_row_order_and_not_by_name(tmp_path: Path) -> None:
@@ -133,3 +142,58 @@ def test_votes_need_pictures_that_say_their_row(tmp_path: Path) -> None:
     other = miniatures.ck48(tmp_path / "c")
     with pytest.raises(SourceError, match="votes are known for fer2013, and this source is ck48"):
         known(other.raw, SourceSettings(votes=mini.votes))
+
+
+def _samples(raw: Path, out: Path, source: SourceSettings) -> tuple[Dataset, dict[str, Any]]:
+    """The data set, and path → the row of each sample."""
+    dataset, _ = ingest(raw, out, IngestSettings(source=source), workers=1)
+    return dataset, {row["path"]: row for row in dataset.samples().to_pylist()}
+
+
+def test_kept_labels_are_those_of_the_source_beside_the_votes_of_the_majority(
+    tmp_path: Path,
+) -> None:
+    mini = miniatures.ferplus_votes(tmp_path)
+    without, plain = _samples(mini.raw, tmp_path / "plain", SourceSettings())
+    _, major = _samples(mini.raw, tmp_path / "major", SourceSettings(votes=mini.votes))
+    both = SourceSettings(votes=mini.votes, keep_labels=True)
+    dataset, kept = _samples(mini.raw, tmp_path / "kept", both)
+    assert dataset.info.sources[0].manifest == "fer2013"
+    assert dataset.class_names == without.class_names
+    assert len(major) < len(plain)
+    for name in ("key", "label", "split", "pixel_sha256"):
+        assert {path: row[name] for path, row in kept.items()} == {
+            path: row[name] for path, row in plain.items()
+        }
+    for path, row in major.items():
+        assert kept[path]["votes"] == row["votes"]
+        assert kept[path]["label"] == dict(row["attributes"])["fer2013_label"]
+
+
+def test_votes_for_other_classes_than_the_sets_are_not_packed(tmp_path: Path) -> None:
+    mini = miniatures.ferplus_votes(tmp_path)
+    assert mini.votes is not None
+    lines = mini.votes.read_text().splitlines()[:27]  # of 28 rows: two have no votes
+    lines[8] = "Training,x.png," + ",".join("10" if n == "contempt" else "0" for n in _COLUMNS)
+    mini.votes.write_text("\n".join(lines))
+    source = SourceSettings(votes=mini.votes, keep_labels=True)
+    dataset, samples = _samples(mini.raw, tmp_path / "ds", source)
+    dataset, _ = split_samples(dataset, SplitSettings(group_by=()))
+    _, report = pack(dataset, tmp_path / "shards", PackSettings(), workers=1)
+    by_key = {row["key"]: dict(row["votes"] or {}) for row in samples.values()}
+    zeros = set()
+    for split in ("train", "validation"):
+        packed = read_split(tmp_path / "shards", report.index, split)
+        assert packed.votes is not None
+        for key, votes in zip(packed.keys.tolist(), packed.votes.tolist(), strict=True):
+            assert votes == [by_key[key].get(name, 0) for name in dataset.class_names]
+            if not any(votes):
+                zeros.add(int(key[-11:-4]))
+    # not a face, contempt alone, behind the last row of votes
+    assert zeros == {3, 7, 26, 27}
+    assert set(dataset.class_names) == set(load_manifest("fer2013").classes)
+
+
+def test_labels_can_only_be_kept_beside_votes() -> None:
+    with pytest.raises(SettingsError, match=r"keep_labels .* name their file with --votes"):
+        SourceSettings(keep_labels=True)
