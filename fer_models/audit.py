@@ -191,9 +191,17 @@ def _fold_settings(settings: TrainSettings, bundle: Bundle, epochs: int) -> Trai
     # teachers have seen every fold; shards of folds have no other split
     changes |= {"distill": (), "with_validation": False}
     if bundle.kind == "keras":
-        if not (epochs or bundle.epoch):
+        epochs = epochs or bundle.epoch
+        if not epochs:
             raise SettingsError("the run was only built; train it, or say how long with --epochs")
-        changes |= {"epochs": epochs or bundle.epoch, "patience": 0}
+        grow_epochs = settings.grow_epochs * epochs // max(1, settings.epochs)
+        changes |= {
+            "epochs": epochs,
+            "patience": 0,
+            "warmup": min(settings.warmup, epochs),
+            "grow_epochs": grow_epochs,
+            "first_side": settings.first_side if grow_epochs else 0,
+        }
     return dataclasses.replace(settings, **changes)
 
 

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from fer_data.shards.reader import read_split
 from fer_data.shards.verify import verify_shards
 from fer_data.verdicts import read_decisions
 from fer_models import fold_predictions, session
-from fer_models.audit import AuditSettings, audit
+from fer_models.audit import AuditSettings, _fold_settings, audit
 from fer_models.errors import OtherSettingsError
 from fer_models.events import EpochDone
 from fer_models.settings import TrainSettings
@@ -164,6 +165,32 @@ def test_an_interrupted_audit_goes_on_and_comes_to_the_same(shards_dir, tmp_path
     assert said[0] == "Fold 1 of 2: finished before."
     left = list((tmp_path / "halted" / "audit").glob("folds-*/*"))
     assert sorted(path.name for path in left) == ["fold-1.npz", "fold-2.npz"]
+
+
+def test_folds_may_be_shorter_than_what_the_run_took_to_warm_up(shards_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "build_network", build_plain)
+    settings = TrainSettings(
+        epochs=4, warmup=4, schedule="one-cycle", batch_size=32, patience=0, precision="float32"
+    )
+    train(shards_dir, tmp_path / "run", settings)
+    epochs = []
+
+    def note(event):
+        if isinstance(event, EpochDone):
+            epochs.append(event.row.epoch)
+
+    asked = AuditSettings(num_folds=2, epochs=1)
+    audit(tmp_path / "run", settings=asked, on_event=note)
+    assert epochs == [1, 1]
+
+
+@pytest.mark.parametrize(("best", "grow_epochs"), [(60, 36), (40, 24), (10, 6), (1, 0)])
+def test_folds_learn_from_small_images_for_as_large_a_share_of_their_time(best, grow_epochs):
+    found = _fold_settings(
+        network_defaults("fer-lite"), SimpleNamespace(kind="keras", epoch=best), 0
+    )
+    assert (found.epochs, found.grow_epochs) == (best, grow_epochs)
+    assert bool(found.first_side) == bool(grow_epochs)
 
 
 def test_a_part_is_whole_shards_with_the_counts_of_its_samples(shards_dir, tmp_path):
