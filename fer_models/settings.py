@@ -163,7 +163,7 @@ class TrainSettings:
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"distill": list(self.distill)}
 
 
 def _check_whole_numbers(settings: TrainSettings) -> None:

@@ -162,12 +162,12 @@ def describe(value: object) -> str:
     """A setting in words.
 
     Example:
-        >>> describe({"zoom": 0.1, "flip": True}), describe(None), describe(("a", "b"))
+        >>> describe({"zoom": 0.1, "flip": True}), describe(None), describe(["a", "b"])
         ('zoom 0.1, flip yes', 'none', 'a, b')
     """
     if isinstance(value, dict):
         return ", ".join(f"{name} {describe(part)}" for name, part in value.items())
-    if isinstance(value, tuple):
+    if isinstance(value, list):
         return ", ".join(map(describe, value)) or "none"
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]

@@ -172,7 +172,7 @@ def test_the_plan_names_the_teachers(home, make_shards):
     said = f"Distillation: what {teachers[0]}, {teachers[1]} (mean of 2) says of each sample"
     assert any(note.startswith(said) for note in plan.notes)
     assert not any("other shards" in note for note in plan.notes)
-    assert plan.to_json()["distill"] == tuple(map(str, teachers))
+    assert plan.to_json()["distill"] == [str(teacher) for teacher in teachers]
     elsewhere, _ = make_shards(SIZES, "others", image_shape=SHAPE, seed=1)
     notes = plan_training(elsewhere, taught_by(home / "tiny")).notes
     assert any("tiny was trained on other shards: if samples" in note for note in notes)

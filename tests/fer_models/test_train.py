@@ -332,7 +332,9 @@ def test_mistakes_are_told_before_anything_is_written(make_shards, tmp_path):
 
 def test_settings_survive_their_json():
     for settings in (choose(), choose(augment=None, distill=("/a", "/b"))):
-        assert settings_from_json(json.loads(json.dumps(settings.to_json()))) == settings
+        fields = settings.to_json()
+        assert json.loads(json.dumps(fields)) == fields
+        assert settings_from_json(fields) == settings
     with pytest.raises(SettingsError, match="not the settings of a training run"):
         settings_from_json({"speed": 3})
 
