@@ -5,6 +5,7 @@ Keras is imported when a block is made, so that a network's settings can be read
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fer_models.zoo.network import NetworkSpec
@@ -127,6 +128,21 @@ def softmax_head(spec: NetworkSpec) -> list[Any]:
     return [
         layers.Dense(spec.num_classes, activation="softmax", dtype="float32", name="probabilities")
     ]
+
+
+def stack(parts: Sequence[Any], name: str) -> Any:
+    """The network that is one layer after the other, the input first.
+
+    A `keras.Model` of inputs and outputs, since a `keras.Sequential` is put together anew at each
+    of its layers when it is loaded: three times the work.
+    """
+    import keras
+
+    pixels, *layers = parts
+    x = pixels
+    for layer in layers:
+        x = layer(x)
+    return keras.Model(pixels, x, name=name)
 
 
 def norm_layer(spec: NetworkSpec, name: str, **options: Any) -> Any:

@@ -21,7 +21,7 @@ from typing import Any
 
 from fer_models.augmentation import AugmentSettings
 from fer_models.settings import TrainSettings
-from fer_models.zoo.blocks import conv_block, dense_block, flatten, pixels_in, softmax_head
+from fer_models.zoo.blocks import conv_block, dense_block, flatten, pixels_in, softmax_head, stack
 from fer_models.zoo.network import NetworkSpec
 
 _FILTERS = (32, 64, 128, 256)
@@ -45,12 +45,10 @@ DEFAULTS = PRESETS["gentle"]
 
 def build(spec: NetworkSpec) -> Any:
     """The network, from raw pixels to probabilities."""
-    import keras
-
     network = pixels_in(spec)
     for number, filters in enumerate(_FILTERS, 1):
         network += conv_block(spec, f"conv{number}", filters, norm=True, dropout=_DROPOUT)
     network += flatten(spec)
     for number, units in enumerate(_UNITS, 1):
         network += dense_block(spec, f"dense{number}", units, norm=True, dropout=_DROPOUT)
-    return keras.Sequential([*network, *softmax_head(spec)], name="cnn4")
+    return stack([*network, *softmax_head(spec)], "cnn4")

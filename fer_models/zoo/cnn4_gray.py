@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import Any
 
 from fer_models.settings import TrainSettings
-from fer_models.zoo.blocks import conv_block, dense_block, flatten, pixels_in, softmax_head
+from fer_models.zoo.blocks import conv_block, dense_block, flatten, pixels_in, softmax_head, stack
 from fer_models.zoo.network import NetworkSpec
 
 _FILTERS = (32, 64, 128, 256)
@@ -34,11 +34,9 @@ DEFAULTS = TrainSettings(model="cnn4-gray", learning_rate=1e-4, epochs=100, pati
 
 def build(spec: NetworkSpec) -> Any:
     """The network, from raw pixels to probabilities."""
-    import keras
-
     network = pixels_in(spec)
     for number, filters in enumerate(_FILTERS, 1):
         network += conv_block(spec, f"conv{number}", filters, norm=True, dropout=_CONV_DROPOUT)
     network += flatten(spec)
     network += dense_block(spec, "dense1", _UNITS, norm=True, dropout=_DENSE_DROPOUT)
-    return keras.Sequential([*network, *softmax_head(spec)], name="cnn4_gray")
+    return stack([*network, *softmax_head(spec)], "cnn4_gray")

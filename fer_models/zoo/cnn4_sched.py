@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 from fer_models.settings import TrainSettings
-from fer_models.zoo.blocks import conv_block, dense_block, flatten, pixels_in, softmax_head
+from fer_models.zoo.blocks import conv_block, dense_block, flatten, pixels_in, softmax_head, stack
 from fer_models.zoo.network import NetworkSpec
 
 _FILTERS = (32, 64, 128)
@@ -46,8 +46,6 @@ DEFAULTS = PRESETS["regularized"]
 
 def build(spec: NetworkSpec) -> Any:
     """The network, from raw pixels to probabilities."""
-    import keras
-
     norm = spec.preset != "plain"
     conv_dropout, dense_dropout = (_CONV_DROPOUT, _DENSE_DROPOUT) if norm else (0.0, 0.0)
     network = pixels_in(spec)
@@ -55,4 +53,4 @@ def build(spec: NetworkSpec) -> Any:
         network += conv_block(spec, f"conv{number}", filters, norm=norm, dropout=conv_dropout)
     network += flatten(spec)
     network += dense_block(spec, "dense1", _UNITS, norm=norm, dropout=dense_dropout)
-    return keras.Sequential([*network, *softmax_head(spec)], name="cnn4_sched")
+    return stack([*network, *softmax_head(spec)], "cnn4_sched")

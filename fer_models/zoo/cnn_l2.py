@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 from fer_models.settings import TrainSettings
-from fer_models.zoo.blocks import conv_block, dense_block, flatten, pixels_in, softmax_head
+from fer_models.zoo.blocks import conv_block, dense_block, flatten, pixels_in, softmax_head, stack
 from fer_models.zoo.network import NetworkSpec
 
 _FILTERS = (32, 64)
@@ -30,11 +30,9 @@ DEFAULTS = TrainSettings(model="cnn-l2", class_weights="none")
 
 def build(spec: NetworkSpec) -> Any:
     """The network, from raw pixels to probabilities."""
-    import keras
-
     network = pixels_in(spec)
     for number, filters in enumerate(_FILTERS, 1):
         network += conv_block(spec, f"conv{number}", filters, l2=_L2)
     network += flatten(spec)
     network += dense_block(spec, "dense1", _UNITS, dropout=_DROPOUT, l2=_L2)
-    return keras.Sequential([*network, *softmax_head(spec)], name="cnn_l2")
+    return stack([*network, *softmax_head(spec)], "cnn_l2")

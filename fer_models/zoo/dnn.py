@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 from fer_models.settings import TrainSettings
-from fer_models.zoo.blocks import dense_block, flatten, pixels_in, softmax_head
+from fer_models.zoo.blocks import dense_block, flatten, pixels_in, softmax_head, stack
 from fer_models.zoo.network import NetworkSpec
 
 _UNITS = (512, 256, 128)
@@ -28,9 +28,7 @@ DEFAULTS = TrainSettings(model="dnn", learning_rate=3e-4, class_weights="none")
 
 def build(spec: NetworkSpec) -> Any:
     """The network, from raw pixels to probabilities."""
-    import keras
-
     network = [*pixels_in(spec), *flatten(spec)]
     for number, units in enumerate(_UNITS, 1):
         network += dense_block(spec, f"dense{number}", units, dropout=_DROPOUT)
-    return keras.Sequential([*network, *softmax_head(spec)], name="dnn")
+    return stack([*network, *softmax_head(spec)], "dnn")

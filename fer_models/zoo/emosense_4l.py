@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from fer_models.settings import TrainSettings
-from fer_models.zoo.blocks import conv_block, flatten, pixels_in, softmax_head
+from fer_models.zoo.blocks import conv_block, flatten, pixels_in, softmax_head, stack
 from fer_models.zoo.network import NetworkSpec
 
 _FILTERS = (128, 256)
@@ -29,9 +29,7 @@ DEFAULTS = TrainSettings(
 
 def build(spec: NetworkSpec) -> Any:
     """The network, from raw pixels to probabilities."""
-    import keras
-
     network = pixels_in(spec)
     for number, filters in enumerate(_FILTERS, 1):
         network += conv_block(spec, f"conv{number}", filters, dropout=_DROPOUT)
-    return keras.Sequential([*network, *flatten(spec), *softmax_head(spec)], name="emosense_4l")
+    return stack([*network, *flatten(spec), *softmax_head(spec)], "emosense_4l")

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from fer_models.settings import TrainSettings
-from fer_models.zoo.blocks import conv_block, dense_block, flatten, pixels_in, softmax_head
+from fer_models.zoo.blocks import conv_block, dense_block, flatten, pixels_in, softmax_head, stack
 from fer_models.zoo.network import NetworkSpec
 
 _FILTERS = (128, 256, 512, 512)
@@ -32,12 +32,10 @@ DEFAULTS = TrainSettings(
 
 def build(spec: NetworkSpec) -> Any:
     """The network, from raw pixels to probabilities."""
-    import keras
-
     network = pixels_in(spec)
     for number, filters in enumerate(_FILTERS, 1):
         network += conv_block(spec, f"conv{number}", filters, dropout=_DROPOUT)
     network += flatten(spec)
     for number, (units, dropout) in enumerate(_UNITS.items(), 1):
         network += dense_block(spec, f"dense{number}", units, dropout=dropout)
-    return keras.Sequential([*network, *softmax_head(spec)], name="emosense_8l")
+    return stack([*network, *softmax_head(spec)], "emosense_8l")

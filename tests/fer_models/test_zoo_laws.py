@@ -81,6 +81,13 @@ def test_raw_pixels_of_every_form_become_probabilities(name, form):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_no_network_is_put_together_anew_at_each_layer_when_it_is_loaded(name):
+    import keras
+
+    assert not isinstance(built(name, (48, 48, 1), 7), keras.Sequential)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_mixed_precision_keeps_weights_and_probabilities_in_float32(name):
     import keras
 
