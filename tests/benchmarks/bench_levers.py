@@ -24,9 +24,9 @@ from fer_data.shards.reader import read_split
 from tests.benchmarks.made_data import machine
 from tests.benchmarks.steps import judge, pack, run_place, train
 
-EPOCHS = ["--epochs", "8"]
+EPOCHS = ["--epochs", "6"]
 NETWORK = ["--model", "fer-lite", *EPOCHS, "--warmup", "2", "--first-side", "24"]
-NETWORK += ["--grow-epochs", "6"]
+NETWORK += ["--grow-epochs", "5"]
 AS_IS = "as it is"
 AUDITED = run_place(AS_IS, 0)  # the run that audits
 SUSPECTS = "3000"  # of the audit, dropped or relabelled
