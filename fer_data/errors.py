@@ -10,6 +10,7 @@ FerDataError
 │   ├── MissingDatasetError(FileNotFoundError)   there is no data set at this place
 │   ├── MissingStageError                a stage has not been done yet
 │   └── StaleStageError                  a stage's table no longer fits the one before it
+├── InUseError                           another command is at work in a folder
 ├── TooManyRejectionsError               more files were rejected than allowed
 │   └── EmptySourceError                 not one file of a source became a sample
 ├── FilterLossError                      a filter would take too much of a class
@@ -109,6 +110,10 @@ class MissingStageError(DatasetError):
 
 class StaleStageError(DatasetError):
     """A stage's table no longer fits the one before it."""
+
+
+class InUseError(FerDataError):
+    """Another command is at work in a folder; the message names it."""
 
 
 class TooManyRejectionsError(FerDataError):

@@ -33,6 +33,7 @@ from fer_data.ingest_block import (
     read_metadata,
 )
 from fer_data.ingest_report import IngestReport, check_rejections, count_blocks, log_rejections
+from fer_data.lock import LOCK_NAME
 from fer_data.manifest import manifest_names
 from fer_data.sources.listing import readable_text
 from fer_data.sources.opening import SourceSettings, is_large, open_source
@@ -213,7 +214,9 @@ def _enter_source(
     """
     if (dataset_dir / INFO_NAME).exists():
         dataset = Dataset.open(dataset_dir)
-    elif dataset_dir.is_dir() and not all(map(is_leftover, dataset_dir.iterdir())):
+    elif dataset_dir.is_dir() and not all(
+        path.name == LOCK_NAME or is_leftover(path) for path in dataset_dir.iterdir()
+    ):
         raise DatasetError(
             f"{dataset_dir}: holds files but no data set; "
             "name an empty or a new folder with --dataset"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fer_data.errors import DamagedShardError, MissingShardsError, SettingsError
 from fer_data.files import write_file
+from fer_data.lock import LOCK_NAME
 from fer_data.shards.index import INDEX_NAME, PAPERS, SPLITS, WORK_DIR, ShardIndex, read_index
 
 _SHARD = rf"(?:{'|'.join(SPLITS)})-\d{{5}}-of-\d{{5}}\.(?:npz|h5)"
@@ -27,6 +28,7 @@ def check_folder(shards_dir: Path) -> None:
     if shards_dir.exists() and not shards_dir.is_dir():
         raise SettingsError(f"{shards_dir}: is a file; expected a folder for the shards (--out)")
     names = [path.name for path in shards_dir.iterdir()] if shards_dir.exists() else []
+    names = [name for name in names if name != LOCK_NAME]
     if not names or WORK_DIR in names or old_index(shards_dir) is not None:
         return
     foreign = sorted(name for name in names if not _is_ours(name))

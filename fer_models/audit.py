@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from fer_data.errors import SettingsError
 from fer_data.files import write_file
+from fer_data.lock import holding
 from fer_data.shards.index import ShardIndex, read_index
 from fer_data.shards.reader import Samples, read_split
 from fer_models.bundle import Bundle
@@ -148,6 +149,7 @@ def audit(
         SettingsError: the run was only built, or a class has fewer different originals than folds.
         OtherSettingsError: the shards are not of the kind the network was trained for, or the split
             is another than train and they are not those it was trained on, or it learned from it.
+        InUseError: another audit of the run goes on.
         KeyboardInterrupt: a training was interrupted; it is saved.
     """
     settings = settings if settings is not None else AuditSettings()
@@ -168,7 +170,8 @@ def audit(
             seed=settings.seed,
             work_dir=run_dir / AUDIT_DIR,
         )
-        rows, probabilities = predict_folds(task, say, on_event)
+        with holding(task.work_dir, "fermodel audit", make=True):
+            rows, probabilities = predict_folds(task, say, on_event)
         samples = samples.select(rows)
     else:
         if settings.split in predictor.bundle.splits:

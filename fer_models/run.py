@@ -25,6 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fer_data.errors import SettingsError
+from fer_data.lock import LOCK_NAME
 from fer_data.shards.index import INDEX_NAME
 from fer_models.errors import DamagedRunError, MissingRunError, OtherSettingsError
 from fer_models.files import write_text
@@ -144,7 +145,9 @@ def check_free(run_dir: Path) -> None:
     """
     if (run_dir / SETTINGS_NAME).exists():
         raise SettingsError(f"{run_dir}: holds a run; add --resume, or name another folder")
-    if run_dir.exists() and not (run_dir.is_dir() and not any(run_dir.iterdir())):
+    if run_dir.exists() and not (
+        run_dir.is_dir() and all(path.name == LOCK_NAME for path in run_dir.iterdir())
+    ):
         raise SettingsError(f"{run_dir}: is in use; name a folder that is empty or not there")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fer_data.errors import SettingsError
+from fer_data.lock import holding
 from fer_models.baselines.training import train_baseline
 from fer_models.checkpoint import has_checkpoint
 from fer_models.devices import keep_tensorflow_on_cpu, sharing
@@ -72,6 +73,7 @@ def train(
         OtherSettingsError: the run to resume had other settings, shards, precision or
             backend, or its network's file or a teacher was another; or a teacher has other
             classes, or takes images of another shape.
+        InUseError: another training goes on with the run.
         DivergedError: the loss or a weight is no longer a number; the bundle keeps the best epoch.
     """
     if resume and run_dir is None:
@@ -109,8 +111,10 @@ def train(
             with_growth(network, GrowingSide(settings.first_side))  # refused before a run is begun
         if not resume or run_dir is None:
             run_dir = claim_run_dir(run_dir, model_title(settings.model))
-            write_record(run_dir, _record(shards_dir, plan))
-        return TrainingRun(run_dir, plan, network, streams, targets, on_event).train()
+        with holding(run_dir, "fermodel train"):
+            if not resume:
+                write_record(run_dir, _record(shards_dir, plan))
+            return TrainingRun(run_dir, plan, network, streams, targets, on_event).train()
 
 
 def _fit_baseline(

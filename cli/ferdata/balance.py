@@ -12,6 +12,7 @@ from fer_data.dataset import Dataset
 from fer_data.operations_file import find_operations
 from fer_data.pipeline import Runner
 from fer_data.report.commands import as_typed
+from fercli.hold import hold
 from fercli.options import dataset_option, dry_run_option, json_option, seed_option
 from fercli.output import Output
 from ferdata.parameters import Level, Target
@@ -73,6 +74,8 @@ def balance(
         max_copies=max_copies,
         seed=seed,
     )
+    if not dry_run:
+        hold(dataset_dir)
     dataset = Dataset.open(dataset_dir)
     dataset, plan = Runner(say=output.note).balance(dataset, settings, dry_run=dry_run)
     if preview is not None:

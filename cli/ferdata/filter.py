@@ -22,6 +22,7 @@ from fer_data.filter_settings import (
 )
 from fer_data.pipeline import Runner
 from fer_data.verdicts import Decisions, read_decisions
+from fercli.hold import hold
 from fercli.options import dataset_option, json_option, workers_option
 from fercli.output import Output
 from ferdata.parameters import Percent, Threshold
@@ -102,6 +103,7 @@ def filter_(
       ferdata filter --blank --relfcs 0.80 --below sharpness=1% --leaks drop-train
     """
     output = Output(as_json=as_json)
+    hold(dataset_dir)
     dataset = Dataset.open(dataset_dir)
     if undo:
         return _undo(output, dataset, dry_run=dry_run)

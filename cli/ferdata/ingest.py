@@ -17,6 +17,7 @@ from fer_data.ingest import ingest as ingest_source
 from fer_data.ingest_report import IngestReport
 from fer_data.manifest import load_manifest, manifest_names
 from fer_data.sources.opening import SourceSettings
+from fercli.hold import hold
 from fercli.options import (
     dataset_option,
     detector_weights_option,
@@ -110,6 +111,7 @@ def ingest(
     if dry_run:
         _inspect(output, paths, dataset_dir, settings)
         return
+    hold(dataset_dir, make=True)
     for path in paths:
         with output.progress("Reading", "files") as on_progress:
             _, report = ingest_source(

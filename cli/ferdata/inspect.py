@@ -15,6 +15,7 @@ from fer_data.quality import QualitySettings
 from fer_data.report.commands import as_typed
 from fer_data.report.findings import find_trouble
 from fer_data.report.page import render_inspection
+from fercli.hold import hold
 from fercli.options import (
     dataset_option,
     detector_weights_option,
@@ -70,6 +71,7 @@ def inspect(
       ferdata inspect --faces --json
     """
     output = Output(as_json=as_json)
+    hold(dataset_dir)
     dataset = Dataset.open(dataset_dir)
     if download_detector:
         download_detector_weights()

@@ -15,6 +15,7 @@ from fer_data.pack_settings import ALL_COMPRESSIONS, FORMATS, PackSettings
 from fer_data.pipeline import Runner
 from fer_data.report.commands import as_typed
 from fer_data.shards.pixels import DTYPES, LAYOUTS
+from fercli.hold import hold
 from fercli.options import dataset_option, json_option, seed_option, workers_option
 from fercli.output import Output
 
@@ -86,7 +87,9 @@ def pack(
         dtype=dtype,
         seed=seed,
     )
+    hold(dataset_dir)
     dataset = Dataset.open(dataset_dir)
+    hold(out, make=True)
     with output.progress("Packing", "samples") as on_progress:
         runner = Runner(workers=workers, say=output.note, on_progress=on_progress)
         _, report = runner.pack(dataset, out, settings)

@@ -12,6 +12,7 @@ from fer_data.ingest import inspect_source
 from fer_data.pack import PackReport
 from fer_data.pipeline import Runner
 from fer_data.recipe import Recipe, read_recipe
+from fercli.hold import hold
 from fercli.options import dry_run_option, json_option, workers_option
 from fercli.output import Output
 
@@ -55,6 +56,9 @@ def run(
     plan = _show_plan(output, recipe)
     if dry_run:
         return output.result(plan)
+    hold(recipe.dataset_dir, make=True)
+    if recipe.pack is not None:
+        hold(recipe.shards_dir, make=True)
     with output.progress("Running", "samples") as on_progress:
         runner = Runner(workers=workers, say=output.note, on_progress=on_progress)
         _, report = runner.run(recipe)

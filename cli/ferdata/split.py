@@ -12,6 +12,7 @@ from fer_data.dataset import Dataset
 from fer_data.pipeline import Runner
 from fer_data.report.commands import as_typed
 from fer_data.split import SplitReport, SplitSettings
+from fercli.hold import hold
 from fercli.options import dataset_option, dry_run_option, json_option, seed_option
 from fercli.output import Output
 from ferdata.parameters import Ratios
@@ -73,6 +74,8 @@ def split(
         ratios=ratios, keep_official=keep_official, group_by=names, folds=folds or 0,
         fold=fold if fold is not None else 1, seed=seed,
     )  # fmt: skip
+    if not dry_run:
+        hold(dataset_dir)
     dataset = Dataset.open(dataset_dir)
     with output.progress("Comparing", "samples") as on_progress:
         runner = Runner(say=output.note, on_progress=on_progress)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_data.errors import DamagedShardError
+from fer_data.lock import LOCK_NAME
 from fer_data.shards.arrays import decode_array
 from fer_data.shards.checks import AGAIN, Facts, Problem, check_keys, check_samples, check_totals
 from fer_data.shards.hdf5 import check_codecs, read_hdf5
@@ -100,7 +101,7 @@ def _check_files(folder: Path, index: ShardIndex) -> Iterator[Problem]:
         if times > 1:
             yield Problem(file=file, what=f"the index lists it {times} times; {AGAIN}")
     for name in sorted(path.name for path in folder.iterdir()):
-        if name not in known and name not in (INDEX_NAME, WORK_DIR, *PAPERS):
+        if name not in known and name not in (INDEX_NAME, WORK_DIR, LOCK_NAME, *PAPERS):
             yield Problem(file=name, what="is not in the index; remove it, or move it elsewhere")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer_data.lock import holding
 from tests.conftest import face_pixels, png_bytes
 
 FERDATA = Path(sys.executable).parent / "ferdata"
@@ -362,6 +363,29 @@ def test_a_read_only_folder_is_one_clear_line(tmp_path: Path, prepared: Path) ->
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert str(tmp_path / "file") in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["ingest", "inspect", "filter --none", "split", "balance --target disgust", "pack"],
+)
+def test_two_commands_at_once_are_one_and_a_clear_line(work: Path, arguments: str) -> None:
+    with holding(work / "dataset", "ferdata pack"):
+        before = (work / "dataset" / "dataset.json").read_bytes()
+        done = run(work, *arguments.split())
+        assert run(work, "status").returncode == 0
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"Error: dataset: `ferdata pack` (process {os.getpid()} on ")
+    assert (work / "dataset" / "dataset.json").read_bytes() == before
+    assert run(work, *arguments.split()).returncode == 0
+    assert not list(work.rglob(".lock"))
+
+
+def test_shards_are_written_by_one_at_a_time(work: Path) -> None:
+    with holding(work / "shards", "ferdata pack", make=True):
+        assert "shards: `ferdata pack` (process" in run(work, "pack").stderr
+    assert run(work, "pack").returncode == 0
 
 
 def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(tmp_path: Path) -> None:

@@ -12,7 +12,14 @@ import keras
 import numpy as np
 import pytest
 
-from fer_data.errors import DamagedShardError, MissingShardsError, SettingsError, UnknownNameError
+from fer_data.errors import (
+    DamagedShardError,
+    InUseError,
+    MissingShardsError,
+    SettingsError,
+    UnknownNameError,
+)
+from fer_data.lock import holding
 from fer_models import fitting, generators, history_rules, session, train, zoo
 from fer_models.augmentation import AugmentSettings
 from fer_models.checkpoint import read_checkpoint
@@ -119,6 +126,18 @@ def test_a_killed_and_resumed_run_is_the_same_run(
     assert events[0].epochs_done == 2
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
     assert resumed.best_epoch == whole.best_epoch
+
+
+def test_a_run_is_trained_by_one_at_a_time(shards_dir, tmp_path):
+    settings = choose(epochs=2)
+    train.train(shards_dir, tmp_path / "run", settings)
+    with (
+        holding(tmp_path / "run", "fermodel train"),
+        pytest.raises(InUseError, match="run: `fermodel train`"),
+    ):
+        train.train(shards_dir, tmp_path / "run", settings, resume=True)
+    train.train(shards_dir, tmp_path / "run", settings, resume=True)
+    assert not list(tmp_path.rglob(".lock"))
 
 
 def test_a_signal_saves_in_the_middle_of_an_epoch(shards_dir, tmp_path, monkeypatch, caplog):
