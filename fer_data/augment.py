@@ -119,9 +119,9 @@ def _augment(
 
 def _draw(operations: Sequence[Operation]) -> list[int]:
     """Which operations fire: each with its probability, and at least one that can."""
-    fired = [n for n, o in enumerate(operations) if random.random() < o.probability]
+    fired = [n for n, o in enumerate(operations) if random.random() < o.probability]  # noqa: S311
     weights = [operation.probability for operation in operations]
-    return fired or (random.choices(range(len(weights)), weights) if any(weights) else [])
+    return fired or (random.choices(range(len(weights)), weights) if any(weights) else [])  # noqa: S311
 
 
 @contextlib.contextmanager

@@ -10,13 +10,18 @@ from fer_data.shards.index import ShardEntry
 
 
 def check_sizes(shards_dir: Path, shards: Sequence[ShardEntry]) -> None:
-    """Checks that every file is there and as long as the index says.
+    """Checks that every file stands in the folder itself and is as long as the index says.
 
     Raises:
         DamagedShardError: one is not.
     """
     for shard in shards:
         path = shards_dir / shard.file
+        if path.name != shard.file:  # an index from elsewhere could name any file
+            raise DamagedShardError(
+                f"{path}: the index gives it this path; expected a file in {shards_dir}. "
+                "Run `ferdata pack` again to write it anew"
+            )
         try:
             size = path.stat().st_size
         except OSError as error:

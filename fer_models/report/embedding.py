@@ -71,8 +71,8 @@ def render_embedding(
         spaces=list(dict.fromkeys(p.space for p in embedded.projections)),
         titles=METHODS,
         notes=told,
-        data=Markup(_as_script(data)),
-        script=Markup(script),
+        data=Markup(_as_script(data)),  # noqa: S704  escaped for scripts there
+        script=Markup(script),  # noqa: S704  our own file
         version=ferkit_version(),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -221,16 +222,34 @@ def test_a_cut_network_is_one_clear_error(copied_bundle):
         Predictor.load(copied_bundle)
 
 
-def test_a_network_that_keras_cannot_load_is_one_clear_error(copied_bundle):
-    import hashlib
+def put_network(bundle_dir, data):
+    """Makes bytes the network of a bundle, which says that they are."""
+    (bundle_dir / "model.keras").write_bytes(data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    bundle = dataclasses.replace(read_bundle(bundle_dir), model_sha256=sha256)
+    (bundle_dir / "bundle.json").write_text(json.dumps(dataclasses.asdict(bundle)))
 
-    (copied_bundle / "model.keras").write_bytes(b"no network")
-    bundle = dataclasses.replace(
-        read_bundle(copied_bundle), model_sha256=hashlib.sha256(b"no network").hexdigest()
-    )
-    (copied_bundle / "bundle.json").write_text(json.dumps(dataclasses.asdict(bundle)))
+
+def test_a_network_that_keras_cannot_load_is_one_clear_error(copied_bundle):
+    put_network(copied_bundle, b"no network")
     with pytest.raises(DamagedBundleError, match="Keras cannot load it"):
         Predictor.load(copied_bundle)
+
+
+def test_code_in_a_network_is_never_run(copied_bundle, index, tmp_path):
+    import keras
+
+    marker = tmp_path / "ran"
+    name = str(marker)
+    network = flat_network(index)
+    network.add(keras.layers.Lambda(lambda x: [Path(name).write_text("x"), x][1]))
+    assert marker.exists()  # it is hostile
+    network.save(tmp_path / "hostile.keras")
+    marker.unlink()
+    put_network(copied_bundle, (tmp_path / "hostile.keras").read_bytes())
+    with pytest.raises(DamagedBundleError, match="Keras cannot load it"):
+        Predictor.load(copied_bundle)
+    assert not marker.exists()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": "zip", "format_version": 1}'])

@@ -6,6 +6,7 @@ FERKIT_DAMAGES=20 does 20 times as much damage.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import shutil
 import zlib
@@ -39,6 +40,15 @@ def folders(tmp_path_factory, shard_writer):
         form = {"container": container, "compression": compression}
         made.append((folder, shard_writer(folder, sizes, image_shape=(6, 6, 1), **form)))
     return made
+
+
+def test_an_index_cannot_name_a_file_elsewhere(folders):
+    folder, index = folders[0]
+    first, *others = index.shards
+    moved = dataclasses.replace(first, file=f"../{folder.name}/{first.file}")
+    assert (folder / moved.file).exists()
+    with pytest.raises(DamagedShardError, match="the index gives it this path"):
+        ShardStream(folder, dataclasses.replace(index, shards=(moved, *others)), "train")
 
 
 def batches_of(stream):

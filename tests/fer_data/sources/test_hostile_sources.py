@@ -53,6 +53,17 @@ def test_links_in_a_tar_lead_nowhere(tmp_path: Path) -> None:
     assert report.reasons == {"not-a-file": 1, "missing-file": 1, "support-file": 1}
 
 
+def test_a_compressed_tar_that_grows_beyond_all_reason_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "raw.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        info = tarfile.TarInfo("happy/a.png")
+        info.size = 20_000_000
+        archive.addfile(info, io.BytesIO(bytes(info.size)))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(SourceError, match=r"raw\.tar\.gz: grows to more than 200 times its size"):
+        read(path, tmp_path / "ds")
+
+
 def test_a_member_that_claims_too_much_is_rejected_unread(tmp_path: Path) -> None:
     path = tmp_path / "raw.zip"
     with zipfile.ZipFile(path, "w") as archive:
