@@ -25,6 +25,7 @@ from fer_data.balance_settings import (
 )
 from fer_data.dataset import Dataset
 from fer_data.errors import StaleStageError
+from fer_data.executors import Workers
 from fer_data.operations import operations_to_json
 from fer_data.shards.index import class_weights
 
@@ -86,7 +87,7 @@ class BalancePlan:
 
 
 def plan_balance(
-    dataset: Dataset, settings: BalanceSettings, *, workers: int | None = None
+    dataset: Dataset, settings: BalanceSettings, *, workers: Workers = None
 ) -> BalancePlan:
     """What brings the classes to their targets; nothing is written.
 
@@ -144,7 +145,7 @@ def plan_balance(
 
 
 def balance(
-    dataset: Dataset, settings: BalanceSettings, *, workers: int | None = None
+    dataset: Dataset, settings: BalanceSettings, *, workers: Workers = None
 ) -> tuple[Dataset, BalancePlan]:
     """The data set with its balance planned and published, and the plan; see `plan_balance`."""
     plan = plan_balance(dataset, settings, workers=workers)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fer_data.augment import augment_images
 from fer_data.dataset import Dataset
-from fer_data.executors import run_tasks
+from fer_data.executors import Workers, run_tasks
 from fer_data.operations import Operation
 
 _MOST_TRIES = 16
@@ -63,7 +63,7 @@ def draw_seeds(
     operations: tuple[Operation, ...],
     seed: int,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
 ) -> tuple[dict[str, list[int]], list[str]]:
     """Seeds of all copies, and the copies that cannot be told from another.
 

@@ -12,7 +12,6 @@ A stage reads the tables before it and publishes its own; it never edits another
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +35,7 @@ from fer_data.face_align import FaceSettings
 from fer_data.files import write_file
 from fer_data.image import ImageSettings
 from fer_data.tables import table_digest, write_table
+from fer_data.version import ferkit_version
 
 FORMAT = "ferkit-dataset"
 FORMAT_VERSION = 1
@@ -70,14 +70,6 @@ def faces_to_json(faces: FaceSettings) -> dict[str, Any]:
     """Settings of the faces, the same on every machine: the detector by name, not by its place."""
     detector = "lbp" if faces.detector_weights is None else "yunet"
     return {**asdict(faces), "detector_weights": detector}
-
-
-@functools.cache
-def ferkit_version() -> str:
-    """The installed version of ferkit."""
-    from importlib.metadata import version  # slow to load, and not needed to read or decode
-
-    return version("ferkit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

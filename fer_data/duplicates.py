@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fer_data.dataset import Dataset
 from fer_data.duplicate_settings import DuplicateSettings
+from fer_data.executors import Workers
 from fer_data.near_pairs import NearPairs, find_near_pairs
 from fer_data.near_pictures import PictureComparison, hash_blocks
 from fer_data.perceptual_hash import PictureHashes
@@ -29,7 +30,7 @@ def find_duplicates(
     dataset: Dataset,
     settings: DuplicateSettings | None = None,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """The data set with a table of duplicates: one row a sample that has a twin of any kind.

@@ -15,7 +15,8 @@ FerDataError
 │   └── EmptySourceError                 not one file of a source became a sample
 ├── FilterLossError                      a filter would take too much of a class
 ├── LeakageError                         one image would stand in two splits
-├── MissingPluginError(ImportError)      an HDF5 codec is not installed
+├── MissingPluginError(ImportError)      an HDF5 codec, or Dask, is not installed
+├── ClusterError                         workers elsewhere cannot be reached or used
 └── ShardError
     ├── MissingShardsError(FileNotFoundError)    no shard index at this place
     └── DamagedShardError(ValueError)    a shard is not what the index says
@@ -133,7 +134,11 @@ class LeakageError(FerDataError):
 
 
 class MissingPluginError(FerDataError, ImportError):
-    """A codec that shards are, or shall be, compressed with is not installed."""
+    """A library that only some need is not installed: a codec of shards, or Dask."""
+
+
+class ClusterError(FerDataError):
+    """Workers on other machines cannot be reached, or cannot do the work."""
 
 
 class ShardError(FerDataError):

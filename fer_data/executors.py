@@ -1,4 +1,4 @@
-"""Where work runs: in this process, or in several that never outlive it."""
+"""Where work runs: in this process, in several that never outlive it, or on a cluster."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
+from fer_data.cluster import Cluster
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+#: Processes or threads that work at once, or a cluster of them; None: one a core.
+Workers = int | Cluster | None
 _TASKS_AHEAD = 3  # a worker: enough to keep it busy, few enough to hold in memory
 
 
@@ -23,18 +27,26 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def count_workers(workers: Workers) -> int:
+    """How many work at once."""
+    if isinstance(workers, Cluster):
+        return workers.num_workers
+    return workers if workers is not None else default_workers()
+
+
 @contextlib.contextmanager
 def starting_workers(
-    function: Callable[[Task], Result], *, workers: int | None = None
+    function: Callable[[Task], Result], *, workers: Workers = None
 ) -> Iterator[Executor | None]:
     """Processes that load what a function needs while this one still finds out what there is to do.
 
     Args:
         function: a top-level function that `run_tasks` will call.
-        workers: processes, this one among them; None comes of 1. Default: one a core.
+        workers: processes, this one among them; None comes of 1 and of a cluster, which is ready.
+            Default: one a core.
     """
-    others = (workers if workers is not None else default_workers()) - 1
-    if others < 1:
+    others = count_workers(workers) - 1
+    if others < 1 or isinstance(workers, Cluster):
         yield None
         return
     with _pool(others) as pool:
@@ -51,23 +63,27 @@ def run_tasks(
     function: Callable[[Task], Result],
     tasks: Sequence[Task],
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     pool: Executor | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """Yields (number of the task, its result) as results come, in any order.
 
-    This process works too: it has loaded everything and begins at once, while others start.
+    This process works too, unless there is a cluster: it has loaded everything and begins at once,
+    while others start.
 
     Args:
         function: a top-level function, without side effects beyond files of its own.
         tasks: what to call it with.
-        workers: processes, this one among them. Default: one a core.
+        workers: processes, this one among them, or a cluster. Default: one a core.
         pool: of `starting_workers`, where the processes are under way already.
 
     Raises:
         Exception: whatever the function raised first; tasks not yet begun are dropped.
     """
-    workers = min(workers if workers is not None else default_workers(), len(tasks))
+    if isinstance(workers, Cluster):
+        yield from workers.run(function, tasks)
+        return
+    workers = min(count_workers(workers), len(tasks))
     if workers <= 1:
         for number, task in enumerate(tasks):
             yield number, function(task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ def writing_file(path: Path) -> Iterator[IO[bytes]]:
         OSError: the disk is full or the folder cannot be written. After this and any other error
             nothing stands at `path` that did not stand there before.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f".{path.name}.{_own_number()}.tmp")
     with _renaming(beside, path), beside.open("wb") as file:
         yield file
         file.flush()
@@ -44,12 +45,17 @@ def writing_path(path: Path) -> Iterator[Path]:
     Raises:
         OSError: likewise.
     """
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    beside = path.with_name(f".{path.stem}.{_own_number()}.tmp{path.suffix}")
     with _renaming(beside, path):
         beside.touch()
         yield beside
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
+
+
+def _own_number() -> int:
+    """A number no other writer has: processes of several machines may write the same file."""
+    return secrets.randbits(48)
 
 
 @contextlib.contextmanager

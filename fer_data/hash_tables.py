@@ -19,6 +19,8 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_data.cluster import Cluster
+from fer_data.executors import Workers
 from fer_data.perceptual_hash import HASH_BITS, MIRROR_BITS
 from fer_data.threads import map_in_threads
 
@@ -82,7 +84,7 @@ class SortedHashes:
 
 
 def sorted_tables(
-    hashes: NDArray[np.uint64], max_distance: int, *, workers: int | None = None
+    hashes: NDArray[np.uint64], max_distance: int, *, workers: Workers = None
 ) -> Iterator[tuple[SortedHashes, float]]:
     """Tables of which every two near hashes stand under the same key in one at least.
 
@@ -92,13 +94,14 @@ def sorted_tables(
     Args:
         hashes: uint64 array of shape (n,).
         max_distance: bits in which near hashes may differ, a mirror apart.
-        workers: threads; default: one a core.
+        workers: threads; default, and beside a cluster: one a core.
     """
     keys = complete_keys(len(hashes), max_distance)
     part_bits = (len(hashes) // _SORTED_AT_ONCE).bit_length()
     num_tables = len(keys) << part_bits
     tasks = ((key, rows) for key in keys for rows in _parts(hashes, key, part_bits))
-    tables = map_in_threads(lambda task: _sort(hashes, *task), tasks, workers=workers)
+    threads = None if isinstance(workers, Cluster) else workers  # all hashes are here
+    tables = map_in_threads(lambda task: _sort(hashes, *task), tasks, workers=threads)
     for done, table in enumerate(tables, start=1):
         yield table, done / num_tables
 

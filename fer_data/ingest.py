@@ -22,7 +22,7 @@ from fer_data.errors import (
     SettingsError,
     TooManyRejectionsError,
 )
-from fer_data.executors import run_tasks, starting_workers
+from fer_data.executors import Workers, run_tasks, starting_workers
 from fer_data.face_align import FaceSettings
 from fer_data.files import is_leftover, remove_leftovers
 from fer_data.image import ImageSettings
@@ -90,7 +90,7 @@ def ingest(
     dataset_dir: Path,
     settings: IngestSettings,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     on_source: Callable[[SourceRecord, tuple[str, ...]], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Dataset, IngestReport]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_data.duplicate_settings import DuplicateSettings
+from fer_data.executors import Workers
 from fer_data.families import Families
 from fer_data.hash_tables import SortedHashes, sorted_tables
 from fer_data.perceptual_hash import PictureHashes
@@ -55,7 +56,7 @@ def find_near_pairs(
     check: Check,
     settings: DuplicateSettings,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> NearPairs:
     """Pairs of pictures that have two hashes within a distance and pass a check.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_data.duplicate_settings import DuplicateSettings
-from fer_data.executors import default_workers
+from fer_data.executors import Workers, count_workers
 from fer_data.luma import gray_levels
 from fer_data.perceptual_hash import NUM_WINDOWS, PictureHashes, hash_pictures
 from fer_data.picture_match import match_pictures, prepare_for_match
@@ -24,7 +24,7 @@ def hash_blocks(
     paths: Sequence[Path],
     lengths: NDArray[np.int64],
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> PictureHashes:
     """The hashes of all samples, in their order.
@@ -32,7 +32,7 @@ def hash_blocks(
     Args:
         paths: of the blocks of pixels.
         lengths: int array: samples in each block.
-        workers: threads; default: one a core.
+        workers: threads, or a cluster; default: one a core.
         on_progress: called with (samples done, samples in all).
     """
     ends = np.cumsum(lengths)
@@ -61,14 +61,14 @@ class PictureComparison:
         blocks: int array of shape (n,): the block that each picture is in.
         rows: int array of shape (n,): its row there.
         settings: when two are near.
-        workers: threads; None: one a core.
+        workers: threads, or a cluster; None: one a core.
     """
 
     paths: Sequence[Path]
     blocks: NDArray[np.int32]
     rows: NDArray[np.int32]
     settings: DuplicateSettings
-    workers: int | None = None
+    workers: Workers = None
 
     def __call__(
         self, one: NDArray[np.int64], other: NDArray[np.int64], mirrored: NDArray[np.bool_]
@@ -78,11 +78,11 @@ class PictureComparison:
         Returns:
             float32 array, in steps of 0.0001; NaN where the two are not near.
         """
-        workers = self.workers if self.workers is not None else default_workers()
-        size = min(max(-(-len(one) // workers), _FEWEST_PAIRS), _PAIRS_AT_ONCE)
+        size = -(-len(one) // count_workers(self.workers))
+        size = min(max(size, _FEWEST_PAIRS), _PAIRS_AT_ONCE)
         parts = (slice(start, start + size) for start in range(0, len(one), size))
         tasks = (self._task(one[part], other[part], mirrored[part]) for part in parts)
-        found = list(map_in_threads(_compare, tasks, workers=workers))
+        found = list(map_in_threads(_compare, tasks, workers=self.workers))
         return np.concatenate(found or [np.empty(0, np.float32)])
 
     def _task(

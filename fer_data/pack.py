@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_data.dataset import Dataset, ferkit_version
-from fer_data.executors import run_tasks
+from fer_data.dataset import Dataset
+from fer_data.executors import Workers, run_tasks
 from fer_data.files import write_file
 from fer_data.manifest import GENERIC, load_manifest, manifest_names
 from fer_data.pack_folder import begin_work, check_folder, end_work, old_index, remove_leftovers
@@ -28,6 +28,7 @@ from fer_data.pack_plan import PackPlan, cut, plan_pack
 from fer_data.pack_settings import FORMATS, PackSettings
 from fer_data.pack_shard import CONTAINERS, ShardResult, ShardTask, file_sha256, make_shard
 from fer_data.shards.index import INDEX_NAME, HumanAccuracy, ShardIndex, class_weights
+from fer_data.version import ferkit_version
 
 __all__ = ["FORMATS", "PackReport", "PackSettings", "pack"]
 
@@ -63,7 +64,7 @@ def pack(
     out_dir: Path,
     settings: PackSettings,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Dataset, PackReport]:
     """The data set with its shards packed and that noted, and a report.
@@ -164,7 +165,7 @@ def _tasks(
 def _run(
     tasks: Sequence[ShardTask],
     to_do: Sequence[ShardTask],
-    workers: int | None,
+    workers: Workers,
     on_progress: Callable[[int, int], None] | None,
 ) -> list[ShardResult]:
     """The shards of those tasks that are to do made, in their order."""

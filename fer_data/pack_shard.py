@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fer_data.augment import augment_images
-from fer_data.dataset import Dataset, ferkit_version
+from fer_data.dataset import Dataset
 from fer_data.errors import DatasetError
 from fer_data.files import write_file
 from fer_data.operations import operations_from_json
@@ -27,6 +27,7 @@ from fer_data.shards.index import FORMAT_VERSION, WORK_DIR, ShardEntry, shard_fr
 from fer_data.shards.npz import encode_npz
 from fer_data.shards.pixels import stored_pixels
 from fer_data.tables import table_digest
+from fer_data.version import ferkit_version
 
 
 class Container(NamedTuple):

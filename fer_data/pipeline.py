@@ -12,6 +12,7 @@ from fer_data.balance_settings import named_targets
 from fer_data.dataset import Dataset
 from fer_data.duplicates import find_duplicates
 from fer_data.errors import SettingsError
+from fer_data.executors import Workers
 from fer_data.filter import FilterReport, filter_samples, plan_filter
 from fer_data.filter_settings import FilterSettings, default_filter
 from fer_data.ingest import ingest
@@ -38,12 +39,12 @@ class Runner:
     """How stages are run.
 
     Attributes:
-        workers: processes; None: one a core.
+        workers: processes, or a cluster; None: one a core.
         say: told, in a sentence, of every stage that is done without being asked for.
         on_progress: called with (samples done, samples in all) by the stage asked for.
     """
 
-    workers: int | None = None
+    workers: Workers = None
     say: Callable[[str], None] = _silent
     on_progress: Callable[[int, int], None] | None = field(default=None)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fer_data.dataset import Dataset
 from fer_data.detail_pca import DetailPca, fit_pca
 from fer_data.errors import SettingsError
+from fer_data.executors import Workers
 from fer_data.face_weights import find_detector_weights
 from fer_data.image_scores import BlockScorer
 from fer_data.luma import flat_levels
@@ -71,7 +72,7 @@ def measure_quality(
     dataset: Dataset,
     settings: QualitySettings | None = None,
     *,
-    workers: int | None = None,
+    workers: Workers = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """The data set with a table of quality scores, one row a sample, in `quality.parquet`.

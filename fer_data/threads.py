@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from fer_data.executors import default_workers
+from fer_data.cluster import Cluster
+from fer_data.executors import Workers, count_workers
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
 def map_in_threads(
-    function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int | None = None
+    function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: Workers = None
 ) -> Iterator[Result]:
     """Yields the result of each task, in their order; a few are worked on ahead.
 
@@ -24,12 +25,16 @@ def map_in_threads(
     Args:
         function: what to call with each task.
         tasks: taken as threads become free.
-        workers: threads; 1 works in the thread that asks. Default: one a core.
+        workers: threads; 1 works in the thread that asks; or a cluster, and then `function` and
+            tasks are pickled. Default: one a core.
 
     Raises:
         Exception: whatever the function raised first, in the order of the tasks.
     """
-    workers = workers if workers is not None else default_workers()
+    if isinstance(workers, Cluster):
+        yield from workers.map(function, tasks)
+        return
+    workers = count_workers(workers)
     if workers == 1:
         yield from map(function, tasks)
         return

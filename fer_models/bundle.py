@@ -19,10 +19,11 @@ from typing import Any
 from fer_data.faces import FaceSettings
 from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex
+from fer_data.version import ferkit_version
 from fer_models.baselines.fitted import FittedBaseline, decode_baseline, encode_baseline
 from fer_models.errors import DamagedBundleError, MissingBundleError, OtherSettingsError
 from fer_models.files import write_json
-from fer_models.run import SETTINGS_NAME, ferkit_version
+from fer_models.run import SETTINGS_NAME
 
 BUNDLE_DIR = "bundle"
 BUNDLE_NAME = "bundle.json"

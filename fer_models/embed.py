@@ -14,6 +14,7 @@ from fer_data.errors import SettingsError, UnknownNameError
 from fer_data.files import write_file
 from fer_data.shards.index import ShardIndex, read_index
 from fer_data.shards.reader import read_split
+from fer_data.version import ferkit_version
 from fer_models.baselines.fit import draw_samples
 from fer_models.bundle import Bundle
 from fer_models.embedder import Embedder
@@ -24,7 +25,7 @@ from fer_models.projection import METHODS, check_methods, project
 from fer_models.report.embedding import render_embedding
 from fer_models.report.figures import to_png_and_svg
 from fer_models.report.scatter import draw_projections
-from fer_models.run import ferkit_version, fingerprint_index, read_record
+from fer_models.run import fingerprint_index, read_record
 from fer_models.zoo import model_title
 
 EMBEDDINGS_DIR = "embeddings"

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from fer_data.errors import SettingsError
 from fer_data.shards.index import INDEX_NAME
+from fer_data.version import ferkit_version
 from fer_models.bundle import BUNDLE_DIR, BUNDLE_NAME, Bundle
 from fer_models.errors import MissingRunError, OtherSettingsError
 from fer_models.files import write_json
 from fer_models.metrics import Metrics
 from fer_models.predict import OnProgress, Predictor
-from fer_models.run import SETTINGS_NAME, RunRecord, claim_run_dir, ferkit_version, read_record
+from fer_models.run import SETTINGS_NAME, RunRecord, claim_run_dir, read_record
 from fer_models.views import mean_probabilities
 from fer_models.zoo import model_title
 

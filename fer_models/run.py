@@ -21,7 +21,6 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from fer_data.errors import SettingsError
@@ -94,11 +93,6 @@ class HistoryRow:
     learning_rate: float
     seconds: float
     images_per_second: float
-
-
-def ferkit_version() -> str:
-    """The version of ferkit that runs."""
-    return version("ferkit")
 
 
 def fingerprint_index(shards_dir: Path) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fer_data.errors import SettingsError
 from fer_data.lock import holding
+from fer_data.version import ferkit_version
 from fer_models.baselines.training import train_baseline
 from fer_models.checkpoint import has_checkpoint
 from fer_models.devices import keep_tensorflow_on_cpu, sharing
@@ -16,7 +17,6 @@ from fer_models.run import (
     RunRecord,
     check_same,
     claim_run_dir,
-    ferkit_version,
     fingerprint_index,
     write_record,
 )

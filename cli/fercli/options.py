@@ -42,6 +42,11 @@ dry_run_option = click.option(
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all chance."
 )
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Work on the cluster of this Dask scheduler, as in tcp://host:8786.",
+)
 workers_option = click.option(
     "--workers",
     type=click.IntRange(min=1),

@@ -23,9 +23,10 @@ from fer_data.filter_settings import (
 from fer_data.pipeline import Runner
 from fer_data.verdicts import Decisions, read_decisions
 from fercli.hold import hold
-from fercli.options import dataset_option, json_option, workers_option
+from fercli.options import dataset_option, json_option, scheduler_option, workers_option
 from fercli.output import Output
 from ferdata.parameters import Percent, Threshold
+from ferdata.workers import choose_workers
 
 
 @click.command("filter")
@@ -63,6 +64,7 @@ from ferdata.parameters import Percent, Threshold
 )  # fmt: skip
 @click.option("--none", "undo", is_flag=True, help="Undo: keep every sample.")
 @workers_option
+@scheduler_option
 @click.option(
     "--dry-run", is_flag=True, help="Measure, and show what would be dropped; decide nothing."
 )
@@ -87,6 +89,7 @@ def filter_(
     max_loss: float,
     undo: bool,
     workers: int | None,
+    scheduler: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -137,8 +140,9 @@ def filter_(
                 "--duplicates keep-one or --preset, or undo the filter with --none"
             )
     settings = dataclasses.replace(settings, max_loss=max_loss)
+    chosen = choose_workers(workers, scheduler)
     with output.progress("Measuring", "samples") as on_progress:
-        runner = Runner(workers=workers, say=output.note, on_progress=on_progress)
+        runner = Runner(workers=chosen, say=output.note, on_progress=on_progress)
         dataset = runner.measure(dataset, faces=settings.needs_faces)
     for rule in settings.rules:
         _show_evidence(output, dataset, rule)

@@ -24,11 +24,13 @@ from fercli.options import (
     download_detector_option,
     dry_run_option,
     json_option,
+    scheduler_option,
     workers_option,
 )
 from fercli.output import Output
 from ferdata.parameters import ClassMapping, Percent
 from ferdata.tables import show_classes
+from ferdata.workers import choose_workers
 
 _NO_WEIGHTS = (
     "no weights of YuNet were found: scikit-image's LBP cascade is used, which finds fewer faces "
@@ -80,12 +82,14 @@ _SOURCE_OPTIONS = tuple(SourceSettings.__dataclass_fields__)
     help="Go on after a bad file, or stop.",
 )  # fmt: skip
 @workers_option
+@scheduler_option
 @dry_run_option
 @json_option
 def ingest(
     raw: tuple[Path, ...],
     dataset_dir: Path,
     workers: int | None,
+    scheduler: str | None,
     dry_run: bool,
     as_json: bool,
     **options: Any,
@@ -112,13 +116,14 @@ def ingest(
         _inspect(output, paths, dataset_dir, settings)
         return
     hold(dataset_dir, make=True)
+    chosen = choose_workers(workers, scheduler)
     for path in paths:
         with output.progress("Reading", "files") as on_progress:
             _, report = ingest_source(
                 path,
                 dataset_dir,
                 settings,
-                workers=workers,
+                workers=chosen,
                 on_source=lambda *source: _say_source(output, *source),
                 on_progress=on_progress,
             )

@@ -21,10 +21,12 @@ from fercli.options import (
     detector_weights_option,
     download_detector_option,
     json_option,
+    scheduler_option,
     workers_option,
 )
 from fercli.output import Output
 from ferdata.tables import show_classes
+from ferdata.workers import choose_workers
 
 _SHOWN = (0.0, 0.01, 0.5, 0.99, 1.0)
 
@@ -48,6 +50,7 @@ _SHOWN = (0.0, 0.01, 0.5, 0.99, 1.0)
 @detector_weights_option
 @download_detector_option
 @workers_option
+@scheduler_option
 @json_option
 def inspect(
     dataset_dir: Path,
@@ -58,6 +61,7 @@ def inspect(
     detector_weights: Path | None,
     download_detector: bool,
     workers: int | None,
+    scheduler: str | None,
     as_json: bool,
 ) -> None:
     """Show what is in a data set and what is wrong with it, and write a report with pictures.
@@ -83,8 +87,9 @@ def inspect(
             faces=faces or detector_weights is not None,
             detector_weights=detector_weights,
         )
+    chosen = choose_workers(workers, scheduler)
     with output.progress("Measuring", "samples") as on_progress:
-        runner = Runner(workers=workers, say=output.note, on_progress=on_progress)
+        runner = Runner(workers=chosen, say=output.note, on_progress=on_progress)
         dataset = runner.measure(dataset, quality)
     inspection = inspect_dataset(dataset)
     path = report if report is not None else dataset.dir / "reports" / "inspection.html"

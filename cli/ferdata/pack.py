@@ -16,8 +16,15 @@ from fer_data.pipeline import Runner
 from fer_data.report.commands import as_typed
 from fer_data.shards.pixels import DTYPES, LAYOUTS
 from fercli.hold import hold
-from fercli.options import dataset_option, json_option, seed_option, workers_option
+from fercli.options import (
+    dataset_option,
+    json_option,
+    scheduler_option,
+    seed_option,
+    workers_option,
+)
 from fercli.output import Output
+from ferdata.workers import choose_workers
 
 
 @click.command()
@@ -53,6 +60,7 @@ from fercli.output import Output
 )  # fmt: skip
 @seed_option
 @workers_option
+@scheduler_option
 @json_option
 def pack(
     dataset_dir: Path,
@@ -65,6 +73,7 @@ def pack(
     dtype: str,
     seed: int,
     workers: int | None,
+    scheduler: str | None,
     as_json: bool,
 ) -> None:
     """Write the split and balanced data set into shards, with an index of all that led to them.
@@ -90,8 +99,9 @@ def pack(
     hold(dataset_dir)
     dataset = Dataset.open(dataset_dir)
     hold(out, make=True)
+    chosen = choose_workers(workers, scheduler)
     with output.progress("Packing", "samples") as on_progress:
-        runner = Runner(workers=workers, say=output.note, on_progress=on_progress)
+        runner = Runner(workers=chosen, say=output.note, on_progress=on_progress)
         _, report = runner.pack(dataset, out, settings)
     _show(output, report, dataset_dir)
 

@@ -13,8 +13,9 @@ from fer_data.pack import PackReport
 from fer_data.pipeline import Runner
 from fer_data.recipe import Recipe, read_recipe
 from fercli.hold import hold
-from fercli.options import dry_run_option, json_option, workers_option
+from fercli.options import dry_run_option, json_option, scheduler_option, workers_option
 from fercli.output import Output
+from ferdata.workers import choose_workers
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -25,6 +26,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--dataset", "-d", "dataset_dir", type=_FOLDER, help="Instead of the recipe's.")
 @click.option("--out", type=_FOLDER, help="Folder of the shards, instead of the recipe's.")
 @workers_option
+@scheduler_option
 @dry_run_option
 @json_option
 def run(
@@ -33,6 +35,7 @@ def run(
     dataset_dir: Path | None,
     out: Path | None,
     workers: int | None,
+    scheduler: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -59,8 +62,9 @@ def run(
     hold(recipe.dataset_dir, make=True)
     if recipe.pack is not None:
         hold(recipe.shards_dir, make=True)
+    chosen = choose_workers(workers, scheduler)
     with output.progress("Running", "samples") as on_progress:
-        runner = Runner(workers=workers, say=output.note, on_progress=on_progress)
+        runner = Runner(workers=chosen, say=output.note, on_progress=on_progress)
         _, report = runner.run(recipe)
     _show(output, recipe, report)
 

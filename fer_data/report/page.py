@@ -11,13 +11,14 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 
-from fer_data.dataset import Dataset, ferkit_version
+from fer_data.dataset import Dataset
 from fer_data.filter import score_values
 from fer_data.inspection import Inspection, ScoreFacts
 from fer_data.report.commands import as_typed
 from fer_data.report.findings import find_trouble
 from fer_data.report.pictures import Picture, PictureBook
 from fer_data.scores import SCORES, Score
+from fer_data.version import ferkit_version
 
 _NUM_PICTURES = 24
 _NUM_FAMILIES, _FAMILY_MEMBERS = 10, 8

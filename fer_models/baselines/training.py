@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fer_data.errors import FerDataError, SettingsError
 from fer_data.shards.index import ShardIndex
 from fer_data.shards.reader import Samples, read_split
+from fer_data.version import ferkit_version
 from fer_models.baselines.fit import (
     Say,
     draw_samples,
@@ -34,7 +35,6 @@ from fer_models.run import (
     RunRecord,
     check_same,
     claim_run_dir,
-    ferkit_version,
     fingerprint_index,
     write_record,
 )

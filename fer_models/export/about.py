@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from fer_data.version import ferkit_version
 from fer_models.bundle import Bundle
 from fer_models.export.formats import INPUT_NAME, OUTPUT_NAME
-from fer_models.run import ferkit_version
 
 _LIGHT = {
     "hist": "equalise the histogram of the light",

@@ -10,9 +10,9 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from fer_data.contact_sheet import SheetRow, draw_sheet
+from fer_data.version import ferkit_version
 from fer_models.label_errors import ClassRow
 from fer_models.report.gallery import encode_picture
-from fer_models.run import ferkit_version
 from fer_models.suspects import Suspect
 
 _NUM_ON_SHEET = 100

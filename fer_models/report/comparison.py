@@ -7,10 +7,10 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from fer_data.version import ferkit_version
 from fer_models.comparison import TITLES, Comparison, show_difference
 from fer_models.intervals import MEASURED, Interval
 from fer_models.report.figures import ACCENT, LINE, MUTED, new_figure, title_axes, to_png
-from fer_models.run import ferkit_version
 
 
 def draw_comparison(comparison: Comparison) -> bytes:

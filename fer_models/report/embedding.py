@@ -14,11 +14,11 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from fer_data.version import ferkit_version
 from fer_models.embedding_table import Embedded
 from fer_models.neighbours import Separation
 from fer_models.projection import METHODS
 from fer_models.report.sprites import make_sprites
-from fer_models.run import ferkit_version
 
 _MAX_BYTES = 14_500_000  # of the page
 _MAX_LEVEL = 65_535

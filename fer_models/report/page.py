@@ -12,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from fer_data.shards.index import HumanAccuracy, ShardIndex
+from fer_data.version import ferkit_version
 from fer_models.baselines.options import taken_fields
 from fer_models.bundle import Bundle
 from fer_models.corruptions import Damage
@@ -27,7 +28,7 @@ from fer_models.report.charts import (
     ranking_charts,
 )
 from fer_models.report.gallery import Gallery
-from fer_models.run import SETTINGS_NAME, HistoryRow, RunRecord, ferkit_version
+from fer_models.run import SETTINGS_NAME, HistoryRow, RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,10 @@ from typing import Any
 from fastapi import FastAPI, File, HTTPException, Request, UploadFile
 from fastapi.responses import Response
 
+from fer_data.version import ferkit_version
 from fer_models.errors import VideoError
 from fer_models.picture_faces import SampleCutter
 from fer_models.predict import PicturePrediction, Predictor
-from fer_models.run import ferkit_version
 from fer_models.serve.answers import (
     About,
     MomentAnswer,
