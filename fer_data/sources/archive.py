@@ -41,8 +41,10 @@ def list_zip(archive: Path) -> Iterator[Entry]:
     except DAMAGED as error:
         raise SourceError(f"{archive}: not a readable ZIP archive ({error})") from None
     for number, member in enumerate(members):
-        if not member.is_dir():
-            yield Entry(readable_text(member.filename), str(number), member.file_size, member.CRC)
+        path = readable_text(member.filename)
+        if not path.endswith("/"):  # `is_dir` fails where there is no name
+            why = () if path else ("not-a-file", "a member without a name")
+            yield Entry(path, str(number), member.file_size, member.CRC, *why)
 
 
 def read_zip_member(archive: str, entry: Entry) -> bytes:

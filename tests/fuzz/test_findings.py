@@ -1,0 +1,28 @@
+"""What fuzzing found, and that it can go on from the seeds."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from tests.fuzz.targets import TARGETS
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_seeds_and_what_is_near_are_read(target: str) -> None:
+    seeds, read = TARGETS[target]
+    for seed in seeds():
+        for data in (seed, seed[: len(seed) // 2], seed[:40] + seed[41:], seed + seed):
+            read(data)
+
+
+def test_a_zip_member_without_a_name_is_no_directory() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("happy/a.png", b"")
+    data = file.getvalue().replace(b"happy/a.png", b"\0" + b"x" * 10)  # a name ends at a zero
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.namelist() == [""]
+    TARGETS["archives"][1](b"\0" + data)
