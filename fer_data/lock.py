@@ -53,9 +53,11 @@ def holding(folder: Path, command: str, *, make: bool = False) -> Iterator[None]
         yield
     finally:
         if file is not None:
-            with contextlib.suppress(OSError):
-                (folder / LOCK_NAME).unlink()
-            os.close(file)
+            try:
+                with contextlib.suppress(OSError):
+                    (folder / LOCK_NAME).unlink()
+            finally:
+                os.close(file)
         with contextlib.suppress(OSError):  # something is in it
             for empty in made:
                 empty.rmdir()

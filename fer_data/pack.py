@@ -21,6 +21,7 @@ from typing import Any
 from fer_data.dataset import Dataset
 from fer_data.executors import Workers, run_tasks
 from fer_data.files import write_file
+from fer_data.lock import holding
 from fer_data.manifest import GENERIC, load_manifest, manifest_names
 from fer_data.pack_folder import begin_work, check_folder, end_work, old_index, remove_leftovers
 from fer_data.pack_papers import stale_papers
@@ -81,8 +82,20 @@ def pack(
         MissingStageError: the data set has not been split.
         StaleStageError: a stage no longer fits the one before it.
         SettingsError: the folder holds something else.
+        InUseError: another one packs into the folder.
         OSError: the disk is full or the folder cannot be written; no index stands there then.
     """
+    with holding(out_dir, "ferdata pack", make=True):
+        return _pack(dataset, out_dir, settings, workers, on_progress)
+
+
+def _pack(
+    dataset: Dataset,
+    out_dir: Path,
+    settings: PackSettings,
+    workers: Workers,
+    on_progress: Callable[[int, int], None] | None,
+) -> tuple[Dataset, PackReport]:
     check_folder(out_dir)
     plan = plan_pack(dataset, settings.seed)
     tasks = _tasks(dataset, out_dir, plan, settings)

@@ -1,4 +1,4 @@
-"""Folders that a command keeps to itself while it runs."""
+"""A folder that a command keeps to itself while it runs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ import click
 from fer_data.lock import holding
 
 
-def hold(*folders: Path, make: bool = False) -> None:
-    """Keeps other commands out of folders that this one writes to, until it ends.
+def hold(folder: Path, *, make: bool = False) -> None:
+    """Keeps other commands out of a folder that this one writes to, until it ends.
 
     Args:
-        folders: no others are held; the same one twice is held once.
-        make: make those that are not there; they go again where nothing came into them.
+        folder: one that is not there is not held.
+        make: make it where it is not there; it goes again where nothing came into it.
 
     Raises:
-        InUseError: another command is at work in one of them.
+        InUseError: another command is at work in it.
     """
     context = click.get_current_context()
-    for folder in {each.resolve(): each for each in folders}.values():
-        context.with_resource(holding(folder, context.command_path, make=make))
+    context.with_resource(holding(folder, context.command_path, make=make))

@@ -98,7 +98,6 @@ def pack(
     )
     hold(dataset_dir)
     dataset = Dataset.open(dataset_dir)
-    hold(out, make=True)
     chosen = choose_workers(workers, scheduler)
     with output.progress("Packing", "samples") as on_progress:
         runner = Runner(workers=chosen, say=output.note, on_progress=on_progress)

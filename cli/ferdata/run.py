@@ -60,8 +60,6 @@ def run(
     if dry_run:
         return output.result(plan)
     hold(recipe.dataset_dir, make=True)
-    if recipe.pack is not None:
-        hold(recipe.shards_dir, make=True)
     chosen = choose_workers(workers, scheduler)
     with output.progress("Running", "samples") as on_progress:
         runner = Runner(workers=chosen, say=output.note, on_progress=on_progress)
