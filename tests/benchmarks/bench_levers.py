@@ -53,7 +53,6 @@ LEVERS = {
     **{name: (name, LABELS) for name in SHARDS},
     "class weights": (AS_IS, [*LABELS, "--class-weights", "original"]),
     "half votes": (AS_IS, ["--loss", "votes", "--vote-share", "0.5"]),
-    "votes": (AS_IS, ["--loss", "votes", "--vote-share", "1"]),
 }
 
 
