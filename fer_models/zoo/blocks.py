@@ -134,7 +134,7 @@ def stack(parts: Sequence[Any], name: str) -> Any:
     """The network that is one layer after the other, the input first.
 
     A `keras.Model` of inputs and outputs, since a `keras.Sequential` is put together anew at each
-    of its layers when it is loaded: three times the work.
+    of its layers when it is loaded.
     """
     import keras
 
