@@ -42,3 +42,16 @@ def test_a_network_with_a_step_of_its_own_keeps_it():
     images = np.random.default_rng(1).integers(0, 100, (5, 4, 4, 1), dtype=np.uint8)
     found = compile_forward(network, 2)(images)
     np.testing.assert_array_equal(found, images.reshape(5, -1) * 2)
+
+
+def test_batches_that_go_together_come_back_in_order_and_the_same_each_time():
+    import keras
+
+    keras.utils.set_random_seed(1)
+    spec = SimpleNamespace(image_shape=(48, 48, 1), num_classes=7, precision="float32")
+    forward = compile_forward(build_tiny("", spec), 8)
+    images = np.random.default_rng(2).integers(0, 256, (500, 48, 48, 1), dtype=np.uint8)
+    found = forward(images)
+    np.testing.assert_array_equal(forward(images), found)
+    alone = np.concatenate([forward(images[row : row + 8]) for row in range(0, 500, 8)])
+    np.testing.assert_array_equal(found, alone)
