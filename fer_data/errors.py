@@ -141,6 +141,10 @@ class ClusterError(FerDataError):
     """Workers on other machines cannot be reached, or cannot do the work."""
 
 
+class LostWorkerError(FerDataError):
+    """Processes that shared the work were killed again and again."""
+
+
 class ShardError(FerDataError):
     """Base of the errors about shards."""
 

@@ -10,16 +10,21 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from fer_data.cluster import Cluster
+from fer_data.errors import LostWorkerError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 #: Processes or threads that work at once, or a cluster of them; None: one a core.
 Workers = int | Cluster | None
-_TASKS_AHEAD = 3  # a worker: enough to keep it busy, few enough to hold in memory
+_MOST_BROKEN = 3  # pools of processes that are replaced: a task may be what kills them
+#: Tasks of a worker: one that it does, and the next. More would have to be cancelled in the end,
+#: which a pool of Python 3.11 does not survive when a process is killed (cpython#107219).
+_TASKS_AHEAD = 2
 
 
 def default_workers() -> int:
@@ -79,6 +84,7 @@ def run_tasks(
 
     Raises:
         Exception: whatever the function raised first; tasks not yet begun are dropped.
+        LostWorkerError: processes were killed again and again.
     """
     if isinstance(workers, Cluster):
         yield from workers.run(function, tasks)
@@ -88,32 +94,35 @@ def run_tasks(
         for number, task in enumerate(tasks):
             yield number, function(task)
         return
-    processes = _pool(workers - 1) if pool is None else contextlib.nullcontext(pool)
-    with processes as others:
+    with contextlib.ExitStack() as pools:
+        others = pool if pool is not None else pools.enter_context(_pool(workers - 1))
         unclaimed = deque(range(len(tasks)))
         claimed: dict[Future[Result], int] = {}
-        try:
-            while unclaimed or claimed:
+        num_broken = 0
+        while unclaimed or claimed:
+            try:
                 while unclaimed and len(claimed) < (workers - 1) * _TASKS_AHEAD:
-                    number = unclaimed.popleft()
-                    claimed[others.submit(function, tasks[number])] = number
-                own = unclaimed.popleft() if unclaimed else _take_back(claimed)
+                    claimed[others.submit(function, tasks[unclaimed[0]])] = unclaimed[0]
+                    unclaimed.popleft()
+                own = unclaimed.popleft() if unclaimed else None
                 if own is not None:
                     yield own, function(tasks[own])
                 finished = wait(claimed, 0 if own is not None else None, FIRST_COMPLETED).done
                 for future in finished:
-                    yield claimed.pop(future), future.result()
-        finally:
-            for future in claimed:
-                future.cancel()
-
-
-def _take_back(claimed: dict[Future[Result], int]) -> int | None:
-    """The number of a task that no other process has begun, or None."""
-    for future in reversed(claimed):
-        if future.cancel():
-            return claimed.pop(future)
-    return None
+                    result = future.result()
+                    yield claimed.pop(future), result
+            except BrokenProcessPool:  # a process was killed: what it had is done again
+                num_broken += 1
+                if num_broken > _MOST_BROKEN:
+                    raise LostWorkerError(
+                        f"{num_broken} times processes were killed, maybe for want of memory; "
+                        "run the same command again with fewer --workers"
+                    ) from None
+                wait(claimed)
+                for future in list(claimed):
+                    if isinstance(future.exception(), BrokenProcessPool):
+                        unclaimed.append(claimed.pop(future))
+                others = pools.enter_context(_pool(workers - 1))
 
 
 def _pool(workers: int) -> Executor:

@@ -95,6 +95,7 @@ def _take(path: Path, command: str) -> int | None:
         except OSError as error:
             os.close(file)
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                error.filename = str(path)  # a full disk names no file by itself
                 raise
             _LOGGER.warning(
                 "%s: this file system knows no locks; let one command at a time work there",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from fer_data.executors import run_tasks
+from fer_data.errors import LostWorkerError
+from fer_data.executors import run_tasks, starting_workers
 
 
 def square(number: int) -> tuple[int, int]:
@@ -21,6 +24,24 @@ def fail_at_seven(number: int) -> int:
     if number == 7:
         raise ValueError("seven")
     return number
+
+
+def die_once(path: Path) -> int:
+    """Kills the first process beside the main one that comes here."""
+    if multiprocessing.parent_process() is not None:
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            return os.getpid()
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.02)
+    return 0
+
+
+def die(_: int) -> None:
+    if multiprocessing.parent_process() is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.02)
 
 
 def mark(path: Path) -> None:
@@ -53,6 +74,22 @@ def test_this_process_works_beside_the_others() -> None:
 def test_what_a_task_raises_is_raised(workers: int) -> None:
     with pytest.raises(ValueError, match="seven"):
         list(run_tasks(fail_at_seven, range(50), workers=workers))
+
+
+@pytest.mark.parametrize("started_before", [True, False])
+def test_what_a_killed_process_had_is_done_again(tmp_path: Path, started_before: bool) -> None:
+    path = tmp_path / "killed"
+    starting = starting_workers(die_once, workers=3) if started_before else nullcontext()
+    with starting as pool:
+        found = list(run_tasks(die_once, [path] * 500, workers=3, pool=pool))
+    assert path.exists()
+    assert sorted(number for number, _ in found) == list(range(500))
+    assert any(process for _, process in found), "no process worked after one was killed"
+
+
+def test_processes_that_are_always_killed_are_told_of() -> None:
+    with pytest.raises(LostWorkerError, match="fewer --workers"):
+        list(run_tasks(die, range(100_000), workers=2))
 
 
 def test_work_may_be_left_unfinished() -> None:
