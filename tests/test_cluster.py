@@ -34,7 +34,7 @@ KILLS = 5
 class Machines:
     """A scheduler and its workers, in processes of their own, in another folder."""
 
-    def __init__(self, folder: Path, *options: str, num_workers: int = 3) -> None:
+    def __init__(self, folder: Path, *options: str, num_workers: int = 4) -> None:
         self.folder = folder
         self.programs: list[subprocess.Popen[bytes]] = []
         log = folder / "scheduler.log"
@@ -87,6 +87,8 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
 @pytest.fixture(scope="module")
 def cluster(machines: Machines) -> Iterator[Cluster]:
     with connect(machines.address) as connected:
+        while connected.num_workers < 4:
+            time.sleep(0.1)
         yield connected
 
 
@@ -195,8 +197,58 @@ def test_who_asks_may_be_killed(split: Dataset, tmp_path: Path, machines: Machin
     assert contents(out) == contents(tmp_path / "local")
 
 
+#: Two networks joined by a cable: the scheduler and who asks on one, the workers on the other.
+TWO_NETWORKS = r"""
+set -eu
+unshare -n sleep 600 &
+other=$!
+trap 'kill $(jobs -p)' EXIT
+until [ "$(readlink /proc/$other/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do sleep .05; done
+ip link add name here type veth peer name there
+ip link set there netns $other
+ip address add 10.77.0.1/24 dev here
+ip link set here up
+ip link set lo up
+nsenter -t $other -n ip address add 10.77.0.2/24 dev there
+nsenter -t $other -n ip link set there up
+nsenter -t $other -n ip link set lo up
+"$BIN/dask" scheduler --host 10.77.0.1 --port 8786 --no-dashboard &
+scheduler=tcp://10.77.0.1:8786
+nsenter -t $other -n "$BIN/dask" worker $scheduler --nworkers 2 --nthreads 1 --no-dashboard &
+"$BIN/ferdata" "$@" --scheduler $scheduler
+echo "workers at $("$BIN/python" -c "
+from distributed import Client
+client = Client('$scheduler')
+print(sorted(worker.rsplit(':', 1)[0] for worker in client.nthreads()))
+")"
+"""
+
+
+def test_workers_on_another_network_write_the_same_bytes(split: Dataset, tmp_path: Path) -> None:
+    apart = ["unshare", "--map-root-user", "--net"]
+    if not all(map(shutil.which, ("unshare", "nsenter", "ip"))):
+        pytest.skip("needs unshare, nsenter and ip")
+    cable = ["ip", "link", "add", "name", "here", "type", "veth"]
+    if subprocess.run([*apart, *cable], check=False).returncode:
+        pytest.skip("no network of its own can be made here")
+    pack(split, tmp_path / "local", FEW_EACH, workers=1)
+    out = tmp_path / "shards"
+    arguments = ["pack", "--dataset", split.dir, "--out", out, "--shard-samples", "6"]
+    done = subprocess.run(
+        [*apart, "bash", "-c", TWO_NETWORKS, "bash", *arguments],
+        env=os.environ | {"BIN": str(BIN)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "workers at ['tcp://10.77.0.2', 'tcp://10.77.0.2']" in done.stdout
+    assert contents(out) == contents(tmp_path / "local")
+
+
 def test_every_task_gives_its_result_once_and_in_order_where_asked(cluster: Cluster) -> None:
-    assert cluster.num_workers == 3
+    assert cluster.num_workers == 4
     assert dict(run_tasks(abs, range(-200, 0), workers=cluster)) == {
         number: 200 - number for number in range(200)
     }
