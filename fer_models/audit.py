@@ -35,7 +35,7 @@ from fer_models.label_errors import ClassRow, LabelErrors, class_rows, find_labe
 from fer_models.predict import Predictor
 from fer_models.report.audit import AuditContent, draw_suspects, render_audit
 from fer_models.run import fingerprint_index, read_record
-from fer_models.settings import TrainSettings
+from fer_models.settings import TrainSettings, in_epochs
 from fer_models.suspects import decisions_csv, list_suspects, suspects_csv
 
 AUDIT_DIR = "audit"
@@ -197,14 +197,8 @@ def _fold_settings(settings: TrainSettings, bundle: Bundle, epochs: int) -> Trai
         epochs = epochs or bundle.epoch
         if not epochs:
             raise SettingsError("the run was only built; train it, or say how long with --epochs")
-        grow_epochs = settings.grow_epochs * epochs // max(1, settings.epochs)
-        changes |= {
-            "epochs": epochs,
-            "patience": 0,
-            "warmup": min(settings.warmup, epochs),
-            "grow_epochs": grow_epochs,
-            "first_side": settings.first_side if grow_epochs else 0,
-        }
+        settings = in_epochs(settings, epochs)
+        changes["patience"] = 0
     return dataclasses.replace(settings, **changes)
 
 

@@ -17,7 +17,7 @@ from fer_models.augmentation import NO_CHANGES, AugmentSettings
 from fer_models.baselines.options import check_options, option
 from fer_models.presence import check_sizes
 from fer_models.run import check_free, newest_run, read_record
-from fer_models.settings import TrainSettings
+from fer_models.settings import TrainSettings, in_epochs
 from fer_models.settings_file import read_settings
 from fer_models.zoo import (
     check_model,
@@ -98,7 +98,7 @@ def complete_request(
         record = read_record(run_dir)
         settings, usual_dir = _changed(record.settings, said), record.shards_dir
     elif config is None:
-        settings, usual_dir = _changed(_defaults(said), said), SHARDS_DIR
+        settings, usual_dir = _changed(_shortened(_defaults(said), said), said), SHARDS_DIR
     else:
         file = read_settings(config)
         with file.naming_lines():
@@ -108,7 +108,7 @@ def complete_request(
             check_options(
                 usual.model, [n for n in file.fields if getattr(written, n) != getattr(usual, n)]
             )
-        settings = _changed(written, said)
+        settings = _changed(_shortened(written, said), said)
         usual_dir = file.shards_dir if file.shards_dir is not None else SHARDS_DIR
     check_options(settings.model, said)
     _check_read(settings, said)
@@ -165,6 +165,12 @@ def _absolute_files(asked: Mapping[str, Any]) -> dict[str, Any]:
 def _defaults(said: Mapping[str, Any]) -> TrainSettings:
     """The settings of the network that is asked for."""
     return network_defaults(said.get("model", DEFAULT_MODEL), said.get("preset", ""))
+
+
+def _shortened(settings: TrainSettings, said: Mapping[str, Any]) -> TrainSettings:
+    """The settings for fewer epochs, where those are asked for: what counts in epochs shrinks."""
+    is_shorter = 0 < said.get("epochs", 0) < settings.epochs
+    return in_epochs(settings, said["epochs"]) if is_shorter else settings
 
 
 def _changed(settings: TrainSettings, said: Mapping[str, Any]) -> TrainSettings:

@@ -192,6 +192,25 @@ def _check_epochs(settings: TrainSettings) -> None:
         )
 
 
+def in_epochs(settings: TrainSettings, epochs: int) -> TrainSettings:
+    """The settings for another number of epochs: images grow in the same share of them.
+
+    Example:
+        >>> whole = TrainSettings(epochs=60, warmup=10, first_side=32, grow_epochs=36)
+        >>> short = in_epochs(whole, 5)
+        >>> short.warmup, short.grow_epochs
+        (5, 3)
+    """
+    grow_epochs = settings.grow_epochs * epochs // max(1, settings.epochs)
+    return dataclasses.replace(
+        settings,
+        epochs=epochs,
+        warmup=min(settings.warmup, epochs),
+        grow_epochs=grow_epochs,
+        first_side=settings.first_side if grow_epochs else 0,
+    )
+
+
 def settings_from_json(fields: Mapping[str, Any]) -> TrainSettings:
     """The settings that `to_json` wrote.
 

@@ -64,7 +64,7 @@ PRESETS = {
     "short": dataclasses.replace(
         _FULL,
         preset="short",
-        epochs=16,
+        epochs=14,
         batch_size=64,
         learning_rate=0.03,
         warmup=2,

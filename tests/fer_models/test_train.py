@@ -387,6 +387,23 @@ def test_a_request_is_completed_by_defaults_or_by_the_run(shards_dir, tmp_path, 
         complete_request(tmp_path / "none", None, {}, resume=False)
 
 
+def test_fewer_epochs_than_usual_shorten_what_counts_in_epochs(shards_dir, tmp_path):
+    def complete(config=None, **said):
+        settings = complete_request(shards_dir, None, said, resume=False, config=config).settings
+        return settings.epochs, settings.warmup, settings.first_side, settings.grow_epochs
+
+    assert complete(model="fer-lite") == (60, 10, 32, 36)
+    assert complete(model="fer-lite", epochs=90) == (90, 10, 32, 36)
+    assert complete(model="fer-lite", epochs=5) == (5, 5, 32, 3)
+    assert complete(model="fer-lite", epochs=1) == (1, 1, 0, 0)
+    said = {"epochs": 5, "warmup": 1.0, "first_side": 40, "grow_epochs": 4}
+    assert complete(model="fer-lite", **said) == (5, 1, 40, 4)
+    config = tmp_path / "settings.toml"
+    config.write_text('model = "fer-lite"\nepochs = 20\nwarmup = 6\ngrow_epochs = 10\n')
+    assert complete(config) == (20, 6, 32, 10)
+    assert complete(config, epochs=10) == (10, 6, 32, 5)
+
+
 def test_dropout_draws_anew_each_epoch_and_the_same_again(shards_dir):
     plan = train.plan_training(shards_dir, choose())
     network = session.build_planned(plan, "float32")
