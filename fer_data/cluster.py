@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from fer_data.version import ferkit_version
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 _TASKS_AHEAD = 3  # a thread of a worker: enough to keep it busy
+_MOST_AT_ONCE, _FEWEST_SHARES = 8, 8  # tasks in one request; requests a worker
 _PATIENCE = 30  # seconds, to find a scheduler and a first worker
 _one_at_a_time = threading.Lock()  # Augmentor and others keep states that threads would share
 
@@ -43,13 +44,16 @@ class Cluster:
         return max(1, len(self._client.nthreads()))
 
     def run(
-        self, function: Callable[[Task], Result], tasks: Iterable[Task]
+        self, function: Callable[[Task], Result], tasks: Sequence[Task]
     ) -> Iterator[tuple[int, Result]]:
         """Yields (number of the task, its result) as results come, in any order.
 
+        A worker gets several tasks at once where there are many: to be told of one and to answer
+        takes some hundredths of a second of all who take part.
+
         Args:
             function: a function or object that can be pickled.
-            tasks: what to call it with; taken as they can be worked on.
+            tasks: what to call it with.
 
         Raises:
             ClusterError: a worker has another version of ferkit or none, or one task has cost
@@ -58,43 +62,55 @@ class Cluster:
         """
         from distributed import as_completed
 
-        waiting = enumerate(tasks)
-        numbers: dict[Any, int] = {}
+        at_once = self._at_once(len(tasks))
+        waiting = iter(range(0, len(tasks), at_once))
+        starts: dict[Any, int] = {}
         finished = as_completed(loop=self._client.loop)
         try:
             while True:
-                room = _TASKS_AHEAD * self.num_workers - len(numbers)
-                for number, task in itertools.islice(waiting, max(0, room)):
-                    future = self._submit(function, task)
-                    numbers[future] = number
+                room = _TASKS_AHEAD * self.num_workers - len(starts)
+                for start in itertools.islice(waiting, max(0, room)):
+                    future = self._submit(function, tasks[start : start + at_once])
+                    starts[future] = start
                     finished.add(future)
-                if not numbers:
+                if not starts:
                     return
                 future = next(finished)
-                yield numbers.pop(future), _result(future)
+                yield from enumerate(_results(future), starts.pop(future))
         finally:
-            if numbers:
-                self._client.cancel(list(numbers), force=True)
+            if starts:
+                self._client.cancel(list(starts), force=True)
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-        """Yields the result of each task, in their order; see `run`."""
+        """Yields the result of each task, in their order; see `run`.
+
+        Tasks that are no sequence are taken one by one, as they can be worked on.
+        """
+        at_once = self._at_once(len(tasks)) if isinstance(tasks, Sequence) else 1
         waiting = iter(tasks)
         futures: deque[Any] = deque()
         try:
             while True:
                 room = _TASKS_AHEAD * self.num_workers - len(futures)
-                for task in itertools.islice(waiting, max(0, room)):
-                    futures.append(self._submit(function, task))
+                for _ in range(room):
+                    if not (some := [*itertools.islice(waiting, at_once)]):
+                        break
+                    futures.append(self._submit(function, some))
                 if not futures:
                     return
-                yield _result(futures.popleft())
+                yield from _results(futures.popleft())
         finally:
             if futures:
                 self._client.cancel(list(futures), force=True)
 
-    def _submit(self, function: Callable[[Task], Result], task: Task) -> Any:
+    def _at_once(self, num_tasks: int) -> int:
+        """Tasks in one request: few enough that all workers end at about the same time."""
+        shares = num_tasks // (_FEWEST_SHARES * self.num_workers)
+        return min(max(1, shares), _MOST_AT_ONCE)
+
+    def _submit(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Any:
         here = ferkit_version(), Path.cwd()
-        return self._client.submit(_do, *here, function, task, pure=False)
+        return self._client.submit(_do, *here, function, [*tasks], pure=False)
 
 
 @contextlib.contextmanager
@@ -129,8 +145,10 @@ def connect(address: str) -> Iterator[Cluster]:
         yield Cluster(client)
 
 
-def _do(version: str, folder: Path, function: Callable[[Task], Result], task: Task) -> Result:
-    """What a worker does: one task, in the folder and with the ferkit of who asked."""
+def _do(
+    version: str, folder: Path, function: Callable[[Task], Result], tasks: Sequence[Task]
+) -> list[Result]:
+    """What a worker does: some tasks, in the folder and with the ferkit of who asked."""
     if ferkit_version() != version:
         raise ClusterError(
             f"the worker on {socket.gethostname()} has ferkit {ferkit_version()}, this is "
@@ -144,10 +162,10 @@ def _do(version: str, folder: Path, function: Callable[[Task], Result], task: Ta
                 f"the worker on {socket.gethostname()} has no folder {folder}; work in one that "
                 "all machines share"
             ) from None
-        return function(task)
+        return [function(task) for task in tasks]
 
 
-def _result(future: Any) -> Any:
+def _results(future: Any) -> Any:
     from distributed import KilledWorker
 
     try:

@@ -167,17 +167,7 @@ def _find(task: ShardTask, fingerprint: str) -> ShardResult | None:
 def _originals(task: ShardTask) -> NDArray[np.uint8]:
     """The pixels each sample is, or is made of: uint8 array of shape (n, H, W, C)."""
     blocks, rows = task.samples["block"].to_numpy(), task.samples["row"].to_numpy()
-    images = np.empty((len(rows), *task.dataset.image_shape), np.uint8)
-    for block in np.unique(blocks):
-        mine = blocks == block
-        pixels = task.dataset.pixels(block)
-        if pixels.shape[1:] != images.shape[1:] or len(pixels) <= rows[mine].max():
-            raise DatasetError(
-                f"{task.dataset.block_path('pixels', block)}: shape {pixels.shape}; expected "
-                f"{images.shape[1:]} each and more than {rows[mine].max()} images; remove it and "
-                "run `ferdata ingest` again"
-            )
-        images[mine] = pixels[rows[mine]]
+    images = task.dataset.images(blocks, rows)
     digests = task.samples["pixel_sha256"].to_pylist()
     for number, digest in enumerate(digests):
         if hashlib.sha256(images[number]).digest() != digest:

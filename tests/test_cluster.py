@@ -317,8 +317,8 @@ def test_a_scheduler_that_is_not_there_or_has_no_worker_is_told(
 def test_a_folder_that_a_worker_has_not_is_told() -> None:
     folder = Path.cwd()
     with pytest.raises(ClusterError, match="has no folder /not/here"):
-        cluster_module._do(ferkit_version(), Path("/not/here"), abs, -1)
+        cluster_module._do(ferkit_version(), Path("/not/here"), abs, [-1])
     assert issubclass(ClusterError, FerDataError)
     assert Path.cwd() == folder
-    assert cluster_module._do(ferkit_version(), folder, abs, -1) == 1
+    assert cluster_module._do(ferkit_version(), folder, abs, [-1]) == [1]
     assert os.getcwd() == str(folder)  # noqa: PTH109
