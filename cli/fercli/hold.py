@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import click
 
+from fer_data.files import remove_leftovers
 from fer_data.lock import holding
 
 
 def hold(folder: Path, *, make: bool = False) -> None:
     """Keeps other commands out of a folder that this one writes to, until it ends.
+
+    Half written files that a killed command left there are removed.
 
     Args:
         folder: one that is not there is not held.
@@ -21,3 +25,5 @@ def hold(folder: Path, *, make: bool = False) -> None:
     """
     context = click.get_current_context()
     context.with_resource(holding(folder, context.command_path, make=make))
+    with contextlib.suppress(OSError):  # what cannot be written can be read
+        remove_leftovers(folder)

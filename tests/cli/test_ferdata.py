@@ -370,6 +370,8 @@ def test_a_read_only_folder_is_one_clear_line(tmp_path: Path, prepared: Path) ->
     ["ingest", "inspect", "filter --none", "split", "balance --target disgust", "pack"],
 )
 def test_two_commands_at_once_are_one_and_a_clear_line(work: Path, arguments: str) -> None:
+    leftover = work / "dataset" / ".dataset.json.12.tmp"
+    leftover.write_bytes(b"half")
     with holding(work / "dataset", "ferdata pack"):
         before = (work / "dataset" / "dataset.json").read_bytes()
         done = run(work, *arguments.split())
@@ -378,8 +380,10 @@ def test_two_commands_at_once_are_one_and_a_clear_line(work: Path, arguments: st
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"Error: dataset: `ferdata pack` (process {os.getpid()} on ")
     assert (work / "dataset" / "dataset.json").read_bytes() == before
+    assert leftover.exists(), "it could be that of the command at work"
     assert run(work, *arguments.split()).returncode == 0
     assert not list(work.rglob(".lock"))
+    assert not leftover.exists()
 
 
 def test_shards_are_written_by_one_at_a_time(work: Path) -> None:

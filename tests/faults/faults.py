@@ -343,24 +343,26 @@ def check_files(found: Files, before: Files, after: Files, *, is_done: bool) -> 
             raise WrongError(f"ended with 0 and left other files: {differ}")
         return
     for name, data in before.items():
-        if found.get(name) != data and found.get(name) != after.get(name):
+        if found.get(name) not in (data, after.get(name)) and not is_between(name, found, before):
             raise WrongError(f"lost or changed: {name}")
     for name, data in found.items():
         path = Path(name)
         if is_leftover(path) or path.name == LOCK_NAME or WORK_DIR in path.parts:
             continue
-        if data not in (before.get(name), after.get(name)) and not is_whole_state(name, data):
+        if data not in (before.get(name), after.get(name)) and not is_between(name, found, before):
             raise WrongError(f"half written: {name}")
 
 
-def is_whole_state(name: str, data: bytes) -> bool:
-    """Whether it is what a data set says of itself: while it is made, less than in the end."""
-    if name != f"dataset/{INFO_NAME}":
+def is_between(name: str, found: Files, before: Files) -> bool:
+    """Whether it is what a data set says of itself, whole, and no stage is lost that was done."""
+    if name != f"dataset/{INFO_NAME}" or name not in found:
         return False
+    done = json.loads(before[name])["stages"] if name in before else {}
     try:
-        return isinstance(json.loads(data), dict)
-    except ValueError:
+        stages = json.loads(found[name])["stages"]
+    except (ValueError, KeyError):
         return False
+    return all(stages.get(stage) == record for stage, record in done.items())
 
 
 def different(found: Files, expected: Files) -> list[str]:

@@ -38,6 +38,8 @@ def test_nothing_is_lost(bench: tuple[Bench, bool], fault: Fault) -> None:
         ("dataset/split.parquet", b"half", 1, "Error: dataset: no", "lost or changed"),
         ("dataset/balance.parquet", b"half", 1, "Error: dataset: no", "half written"),
         ("dataset/balance.parquet", b"half", 0, "", "ended with 0 and left other files"),
+        ("dataset/dataset.json", b'{"stages": {}}', -9, "", "lost or changed"),
+        ("dataset/dataset.json", b'{"sta', -9, "", "lost or changed"),
         ("raw/sad/new.png", b"", -9, "", "half written"),
         (None, b"", 1, "Traceback (most recent call last)", "a traceback"),
         (None, b"", 1, "no", "ended with 1 and no error"),
