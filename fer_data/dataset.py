@@ -12,11 +12,8 @@ A stage reads the tables before it and publishes its own; it never edits another
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
-import io
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,6 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from fer_data.block_images import read_images
 from fer_data.errors import (
     DatasetError,
     MissingDatasetError,
@@ -43,7 +41,6 @@ from fer_data.version import ferkit_version
 FORMAT = "ferkit-dataset"
 FORMAT_VERSION = 1
 INFO_NAME = "dataset.json"
-_HEADER_BYTES = 128  # of a .npy file of four axes
 
 SAMPLES_SCHEMA = pa.schema(
     [
@@ -280,7 +277,7 @@ class Dataset:
         for numbers in np.split(order, firsts[1:]) if len(order) else ():
             path = self.block_path("pixels", int(place[numbers[0]]))
             try:
-                _read_images(path, images, numbers.tolist(), wanted[numbers].tolist())
+                read_images(path, images, numbers.tolist(), wanted[numbers].tolist())
             except (OSError, ValueError) as error:
                 said = getattr(error, "strerror", None) or error
                 raise DatasetError(
@@ -436,41 +433,3 @@ def _info_from_json(text: bytes, path: Path) -> DatasetInfo:
             f"{path}: not a ferkit data set ({type(error).__name__}: {error}); "
             "restore it, or remove the folder and run `ferdata ingest` again"
         ) from None
-
-
-def _read_images(
-    path: Path, images: NDArray[np.uint8], numbers: Sequence[int], rows: Sequence[int]
-) -> None:
-    """Reads some images of a block, into those numbers of an array.
-
-    Samples in a random order want one or two images of every block. To map each block into memory,
-    as `numpy.load` does, takes nine times as long.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it is not what ingest wrote.
-    """
-    size = math.prod(images.shape[1:])
-    with path.open("rb", buffering=0) as file:
-        shape, start = _read_header(file.read(_HEADER_BYTES))
-        if shape[1:] != images.shape[1:] or shape[0] <= max(rows):
-            raise ValueError(
-                f"shape {shape}; expected {images.shape[1:]} each, and more than {max(rows)}"
-            )
-        for number, row in zip(numbers, rows, strict=True):
-            file.seek(start + row * size)
-            if file.readinto(images[number].data) != size:
-                raise ValueError("it is cut short")
-
-
-@functools.lru_cache(maxsize=256)
-def _read_header(data: bytes) -> tuple[tuple[int, ...], int]:
-    """The shape of the uint8 array in a .npy file that begins so, and where its values begin."""
-    file = io.BytesIO(data)
-    version = np.lib.format.read_magic(file)
-    if version != (1, 0):
-        raise ValueError(f"version {version} of .npy")
-    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if is_fortran or dtype != np.uint8:
-        raise ValueError(f"{dtype} in another order than ingest writes")
-    return shape, file.tell()

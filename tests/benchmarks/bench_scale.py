@@ -13,6 +13,7 @@ counted once.
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import shutil
 import subprocess
@@ -28,8 +29,6 @@ import numpy as np
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-
-import itertools
 
 from tests.benchmarks.made_data import machine
 
@@ -65,7 +64,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the pictures are made, and stay")
     asked = parser.parse_args()
     sizes = [int(size) for size in asked.sizes.split(",")]
-    print(f"{machine()}", flush=True)
+    print(machine(), flush=True)
     found: dict[int, dict[str, Measured]] = {}
     with tempfile.TemporaryDirectory() as name:
         for size in sizes:

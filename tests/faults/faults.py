@@ -137,13 +137,15 @@ def write_files(place: Path, files: Files) -> None:
         os.utime(path, (_THEN, _THEN))
 
 
-def start(place: Path, stage: str, fault: Mapping[str, object] | None) -> subprocess.Popen[str]:
+def start(
+    place: Path, stage: str, fault: Mapping[str, object] | None, *under: str
+) -> subprocess.Popen[str]:
     environment = dict(os.environ)
     if fault is not None:
         environment["FERKIT_FAULT"] = json.dumps({"root": str(place), **fault})
         environment["PYTHONPATH"] = os.pathsep.join([str(_INJECT), str(Path(__file__).parents[2])])
     return subprocess.Popen(
-        [sys.executable, "-m", "ferdata", *STAGES[stage]],
+        [*under, sys.executable, "-m", "ferdata", *STAGES[stage]],
         cwd=place,
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -191,18 +193,7 @@ def fill_disk(place: Path, stage: str, chance: random.Random) -> Outcome:
 def limit_files(place: Path, stage: str, chance: random.Random) -> Outcome:
     """No file may be larger than so many bytes: writing stops in the middle of one."""
     most = int(10 ** chance.uniform(2, 6))
-    command = [sys.executable, "-m", "ferdata", *STAGES[stage]]
-    limited = ["prlimit", f"--fsize={most}", *command]
-    return finish(
-        subprocess.Popen(
-            limited,
-            cwd=place,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-    )
+    return finish(start(place, stage, None, "prlimit", f"--fsize={most}"))
 
 
 def kill(place: Path, stage: str, chance: random.Random) -> Outcome:
