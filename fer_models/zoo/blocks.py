@@ -145,12 +145,12 @@ def stack(parts: Sequence[Any], name: str) -> Any:
     return keras.Model(pixels, x, name=name)
 
 
-def norm_layer(spec: NetworkSpec, name: str, **options: Any) -> Any:
+def norm_layer(spec: NetworkSpec, name: str) -> Any:
     """Batch normalization, called after the layer before it; 4 * channels parameters."""
     from keras import layers
 
     return layers.BatchNormalization(
-        momentum=_NORM_MOMENTUM, dtype=spec.precision, name=f"{name}_norm", **options
+        momentum=_NORM_MOMENTUM, dtype=spec.precision, name=f"{name}_norm"
     )
 
 

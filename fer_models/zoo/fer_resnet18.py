@@ -4,7 +4,7 @@ Ours, on 48x48 grey pictures of 7 classes: the 18 layers of He et al. (arXiv:151
 first convolution that small pictures want, 3x3 without stride or pooling; squeeze-and-excitation
 (Hu et al., arXiv:1709.01507) in each block; trained by SGD with Nesterov's momentum, a cosine, an
 average of the weights, mixup and smoothed labels. The preset `full` is the recipe for a GPU,
-`short` the same one for two hours of a processor.
+`short` the same one for an hour of two cores.
 
 Parameters at 7 classes; a block of c filters that takes d has 9cd + 9cc + 8c, its squeeze and
 excitation cc/8 + c + c/16, and a shortcut, where it has one, cd + 4c:
@@ -64,13 +64,13 @@ PRESETS = {
     "short": dataclasses.replace(
         _FULL,
         preset="short",
-        epochs=14,
+        epochs=8,
         batch_size=64,
         learning_rate=0.03,
-        warmup=2,
+        warmup=1,
         ema=0.99,
         first_side=24,
-        grow_epochs=12,
+        grow_epochs=7,
     ),
 }
 DEFAULTS = PRESETS["full"]

@@ -64,8 +64,9 @@ def residual_block(spec: NetworkSpec, x: Any, name: str, filters: int, *, stride
     """Two convolutions of 3x3 with squeeze-and-excitation, added to what came in.
 
     The basic block of ResNet-18 (He et al., arXiv:1512.03385). What came in goes through a
-    convolution of 1x1 where its shape changes. The last normalization begins with a factor of 0, so
-    that a deep network begins as a shallow one (Goyal et al., arXiv:1706.02677).
+    convolution of 1x1 where its shape changes. Every normalization begins with a factor of 1: where
+    each block's last one began with 0 (Goyal et al., arXiv:1706.02677), `fer-resnet18` had learned
+    next to nothing after its first thousand steps.
     """
     from keras import layers
 
@@ -77,7 +78,7 @@ def residual_block(spec: NetworkSpec, x: Any, name: str, filters: int, *, stride
     x = convolve(spec, x, f"{name}_conv1", filters, stride=stride)
     x = norm_relu(spec, x, f"{name}_conv1")
     x = convolve(spec, x, f"{name}_conv2", filters)
-    x = norm_layer(spec, f"{name}_conv2", gamma_initializer="zeros")(x)
+    x = norm_layer(spec, f"{name}_conv2")(x)
     x = squeeze_excite(spec, x, name)
     x = layers.Add(dtype=dtype, name=f"{name}_add")([shortcut, x])
     return layers.Activation("relu", dtype=dtype, name=f"{name}_relu")(x)

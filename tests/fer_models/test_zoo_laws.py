@@ -128,6 +128,19 @@ def test_64_samples_are_learned_without_a_fault(name, preset):
     assert right.all()
 
 
+@pytest.mark.parametrize("name", ["fer-lite", "fer-resnet18"])
+def test_the_first_step_changes_every_kernel(name):
+    shape = (16, 16, 1)
+    network = compiled(fresh(name, make_spec(shape, 7)), 1e-3, eager=True)
+    kernels = [weight for weight in network.trainable_weights if weight.name == "kernel"]
+    before = [np.array(kernel) for kernel in kernels]
+    network.train_on_batch(*draw_samples(14, shape, 7))
+    moved = [not np.array_equal(old, new) for old, new in zip(before, kernels, strict=True)]
+    assert [
+        kernel.path for kernel, is_moved in zip(kernels, moved, strict=True) if not is_moved
+    ] == []
+
+
 @pytest.mark.parametrize("name", sorted(HEAVY))
 def test_two_steps_lower_the_loss(name):
     import keras
