@@ -6,14 +6,13 @@ import contextlib
 import glob
 import os
 import sys
-import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from fer_data.errors import ImageError
-from fer_data.sources.archive import list_tar, list_zip, plain_tar
+from fer_data.sources.archive import is_tar, list_tar, list_zip, plain_tar
 from fer_data.sources.listing import PICTURE_SUFFIXES, Entry
 from fer_data.sources.members import Members
 from fer_data.sources.raw import MAX_FILE_BYTES
@@ -145,11 +144,11 @@ def _walk(folder: Path, left_out: Sequence[Path]) -> Iterator[PictureFile]:
 
 def _archive_kind(path: Path) -> str:
     """Which archive a file is, "zip" or "tar"; empty for any other file."""
-    if path.suffix.lower() in PICTURE_SUFFIXES or not path.is_file() or not path.stat().st_size:
+    if path.suffix.lower() in PICTURE_SUFFIXES or not path.is_file():
         return ""
     if zipfile.is_zipfile(path):
         return "zip"
-    return "tar" if tarfile.is_tarfile(path) else ""
+    return "tar" if is_tar(path) else ""
 
 
 def _members(archive: Path, kind: str, stack: contextlib.ExitStack) -> Iterator[PictureFile]:

@@ -79,6 +79,20 @@ def _open_zip(archive: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(archive)
 
 
+def is_tar(path: Path) -> bool:
+    """Whether a file is a tar archive, compressed or not.
+
+    Raises:
+        SourceError: it looks like a compressed one, and ends too soon.
+    """
+    if not path.stat().st_size:  # a tar archive of nothing to `tarfile`
+        return False
+    try:
+        return tarfile.is_tarfile(path)
+    except DAMAGED as error:
+        raise SourceError(f"{path}: not a readable tar archive ({error})") from None
+
+
 def list_tar(archive: Path) -> Iterator[Entry]:
     """Every member of an uncompressed tar archive.
 

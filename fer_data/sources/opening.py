@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from fer_data.manifest import (
     load_manifest,
     manifest_names,
 )
-from fer_data.sources.archive import DAMAGED, list_tar, list_zip, plain_tar
+from fer_data.sources.archive import DAMAGED, is_tar, list_tar, list_zip, plain_tar
 from fer_data.sources.csv_pixels import CsvPixelsSource, find_line_ends, read_csv_header
 from fer_data.sources.file_list import check_files
 from fer_data.sources.files import FileSource
@@ -124,7 +123,7 @@ class _Opening:
                 yield stack.enter_context(self._files("zip", raw, list_zip(raw)))
             elif raw.suffix.lower() == ".csv":
                 yield stack.enter_context(self._csv(raw))
-            elif raw.stat().st_size and tarfile.is_tarfile(raw):
+            elif is_tar(raw):
                 plain = stack.enter_context(plain_tar(raw))
                 yield stack.enter_context(self._files("tar", plain, list_tar(plain)))
             else:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from fer_data.errors import SourceError
+from fer_data.sources.archive import is_tar
 from tests.fuzz.targets import TARGETS
 
 
@@ -26,3 +30,11 @@ def test_a_zip_member_without_a_name_is_no_directory() -> None:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.namelist() == [""]
     TARGETS["archives"][1](b"\0" + data)
+
+
+def test_a_compressed_tar_that_ends_in_its_first_block_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "faces.tar.gz"
+    archive.write_bytes(gzip.compress(bytes(100))[:-4])
+    with pytest.raises(SourceError, match="not a readable tar archive"):
+        is_tar(archive)
+    TARGETS["archives"][1](b"\2" + archive.read_bytes())
