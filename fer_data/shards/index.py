@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ PAPERS = (CARD_NAME, PICTURE_NAME, CROISSANT_NAME)
 #: Folder in which `pack` notes unfinished work; a kill in the last moment leaves it to a whole set.
 WORK_DIR = ".pack"
 SPLITS = ("train", "validation", "test")
+_MAX_NUMBER = 2**60  # beyond all files, and within what NumPy and TensorFlow count with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +219,11 @@ def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
 
 
 def shard_from_json(fields: dict[str, Any]) -> ShardEntry:
-    """The entry that one object of the index's `shards` says."""
+    """The entry that one object of the index's `shards` says.
+
+    Raises:
+        ValueError: a number of it can be no size and no place in a file.
+    """
     arrays = {
         name: ArrayEntry(
             **{
@@ -228,7 +234,15 @@ def shard_from_json(fields: dict[str, Any]) -> ShardEntry:
         )
         for name, entry in fields["arrays"].items()
     }
-    return ShardEntry(**{**fields, "arrays": arrays})
+    entry = ShardEntry(**{**fields, "arrays": arrays})
+    numbers = [entry.num_samples, entry.bytes]
+    for array in arrays.values():
+        numbers += [array.offset, array.compressed_bytes, array.raw_bytes, array.header_bytes]
+        numbers += [array.crc32, array.chunk_bytes, *array.shape, *itertools.chain(*array.chunks)]
+    for number in numbers:
+        if not isinstance(number, int) or not 0 <= number < _MAX_NUMBER:
+            raise ValueError(f"{entry.file} cannot have a size or place of {number}")
+    return entry
 
 
 def read_index(shards_dir: Path | str) -> ShardIndex:

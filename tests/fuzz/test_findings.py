@@ -38,3 +38,9 @@ def test_a_compressed_tar_that_ends_in_its_first_block_is_refused(tmp_path: Path
     with pytest.raises(SourceError, match="not a readable tar archive"):
         is_tar(archive)
     TARGETS["archives"][1](b"\2" + archive.read_bytes())
+
+
+def test_an_index_with_a_place_beyond_all_files_is_refused() -> None:
+    text = next(TARGETS["shards"][0]()).decode()
+    assert '"header_bytes": 128' in text
+    TARGETS["shards"][1](text.replace('"header_bytes": 128', f'"header_bytes": {10**30}').encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,14 @@ def test_splits_and_samples_are_told() -> None:
             "index.json: not a shard index (TypeError",
         ),
         (make_index().to_json()[:-40], "index.json: not a shard index (JSONDecodeError"),
+        *(
+            (
+                resealed(re.sub(rf'("{name}": )\d+', rf"\g<1>{number}", make_index().to_json())),
+                f"cannot have a size or place of {number}",
+            )
+            for name in ("offset", "compressed_bytes", "raw_bytes", "header_bytes", "crc32")
+            for number in (-1, 2**63, 0.5)
+        ),
     ],
 )
 def test_another_text_is_no_index(text: str, message: str) -> None:
