@@ -96,6 +96,10 @@ class ImageError(FerDataError, ValueError):
         self.reason = reason
         self.detail = detail
 
+    def alone(self) -> ImageError:
+        """The same error without its traceback, in which half decoded pictures stay in memory."""
+        return ImageError(self.reason, self.detail)
+
 
 class DatasetError(FerDataError):
     """The prepared data set is not in the state that was needed."""

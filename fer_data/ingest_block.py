@@ -190,7 +190,7 @@ def _prepare(raws: Sequence[RawSample | Rejection], task: BlockTask) -> list[Pic
             try:
                 prepared.append(_prepare_special(raw, task))
             except ImageError as error:
-                prepared.append(error)
+                prepared.append(error.alone())
     return prepared
 
 

@@ -240,7 +240,7 @@ def layout_from_toml(fields: Mapping[str, Any], where: str) -> Layout:
     """
     fields = dict(fields)
     kind = fields.pop("kind", None)
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ManifestError(f'{where}: layout kind is "{kind}"; expected one of {sorted(_KINDS)}')
     where = f"{where}: layout {kind}"
     layout: Layout = _KINDS[kind](**checked_fields(_KINDS[kind], fields, where))

@@ -119,7 +119,7 @@ def decode_pictures(pictures: Sequence[bytes], color: str, size: int) -> list[De
             else:
                 results[number] = _decode_pillow(data, "PNG", color, size, header.orientation)
         except ImageError as error:
-            results[number] = error
+            results[number] = error.alone()
     for (number, header), pixels in zip(
         pngs.items(), decode_pngs(list(pngs.values()), color), strict=True
     ):

@@ -44,7 +44,7 @@ def decode_pngs(headers: Sequence[Header], color: str) -> list[NDArray[np.uint8]
         try:
             rows = _inflate(header)
         except ImageError as error:
-            results[number] = error
+            results[number] = error.alone()
         else:
             alike[header.width, header.channels].append((number, rows))
     for (width, channels), pictures in alike.items():

@@ -67,5 +67,5 @@ def _read(file: PictureFile) -> bytes | ImageError | VideoFile:
     try:
         data = file.read()
     except ImageError as error:
-        return error
+        return error.alone()
     return VideoFile(file, data) if is_video(data[:16]) else data

@@ -105,7 +105,7 @@ class SampleCutter:
                 return [CutFace(prepare_image(data, self.image).pixels, None)]
             return self._find(picture)
         except ImageError as error:
-            return error
+            return error.alone()
 
     def _cut_pixels(self, pixels: NDArray[np.uint8]) -> Samples:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
@@ -123,7 +123,7 @@ class SampleCutter:
                 return [CutFace(sample, None)]
             return self._find(picture)
         except ImageError as error:
-            return error
+            return error.alone()
 
     def _is_whole(self, picture: Decoded) -> bool:
         is_tiny = max(picture.height, picture.width) <= TINY_SIDE

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from PIL.WebPImagePlugin import WebPImageFile
 
-from fer_data.errors import SourceError
+from fer_data.errors import ImageError, ManifestError, SourceError
+from fer_data.image import COLORS, ImageSettings, prepare_images
+from fer_data.manifest import load_manifest
 from fer_data.sources.archive import is_tar
+from tests.conftest import face_pixels
 from tests.fuzz.targets import TARGETS
 
 
@@ -38,6 +44,29 @@ def test_a_compressed_tar_that_ends_in_its_first_block_is_refused(tmp_path: Path
     with pytest.raises(SourceError, match="not a readable tar archive"):
         is_tar(archive)
     TARGETS["archives"][1](b"\2" + archive.read_bytes())
+
+
+@pytest.mark.parametrize("color", COLORS)
+def test_a_damaged_picture_leaves_nothing_in_memory(color: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(face_pixels(1, 64)).save(file, "WEBP")
+    damaged = file.getvalue()[:60] + b"\xff" * 1000
+    gc.collect()
+    gc.disable()
+    try:
+        (found,) = prepare_images([damaged], ImageSettings(color=color))
+        assert isinstance(found, ImageError)
+        assert found.__traceback__ is found.__context__ is None
+        assert [each for each in gc.get_objects() if isinstance(each, WebPImageFile)] == []
+    finally:
+        gc.enable()
+
+
+def test_a_layout_whose_kind_is_no_word_is_refused(tmp_path: Path) -> None:
+    manifest = tmp_path / "own.toml"
+    manifest.write_text('[[layouts]]\nkind = ["folders", "table"]\n')
+    with pytest.raises(ManifestError, match=r"layout kind is .*expected one of"):
+        load_manifest(str(manifest))
 
 
 def test_an_index_with_a_place_beyond_all_files_is_refused() -> None:
