@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -102,7 +104,7 @@ def test_pytorch_trains(shards: Path) -> None:
 
 
 def test_keras_trains_and_goes_on_after_a_kill(shards: Path) -> None:
-    (script,) = scripts("streaming.md")
+    script, _ = scripts("streaming.md")
     whole = run_script(script, shards.parent, "shards").splitlines()
     assert [line.split(":")[0] for line in whole] == [f"epoch {n}" for n in range(1, 5)]
     assert float(whole[-1].rpartition(" ")[2]) > 0.9
@@ -117,9 +119,37 @@ def test_keras_trains_and_goes_on_after_a_kill(shards: Path) -> None:
     assert rest == whole
 
 
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
+def test_two_processes_train_one_network(shards: Path) -> None:
+    _, script = scripts("streaming.md")
+    (shards.parent / "train.py").write_text(script, encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    together = {
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
+        "JAX_PLATFORMS": "cpu",
+    }
+    started = [
+        subprocess.Popen(
+            [sys.executable, "train.py", "shards"],
+            cwd=shards.parent, env={**os.environ, **together, "KERAS_DISTRIBUTION_PROCESS_ID": me},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for me in "01"
+    ]  # fmt: skip
+    (first, told), (second, _) = (process.communicate(timeout=300) for process in started)
+    assert [process.returncode for process in started] == [0, 0], told
+    lines = [line for line in first.splitlines() if "loss" in line]
+    assert [line.split(":")[0] for line in lines[:-1]] == [f"epoch {n}" for n in range(1, 5)]
+    assert float(lines[-1].rpartition(" ")[2]) > 0.9
+    assert "loss" not in second  # one of them tells, and saves
+
+
 def test_the_scripts_can_be_parsed() -> None:
     first, second, third = scripts()
-    for script in (first, second, third):
+    for script in (first, second, third, *scripts("streaming.md")):
         compile(script, "train.py", "exec")
     code = [line for line in first.splitlines() if line.strip()]
     assert len(code) <= 36
