@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import string
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -279,11 +280,14 @@ def _check_table(layout: TableLayout, where: str) -> None:
         _check_template(template, ("path", "stem", "suffix"), where)
 
 
-def _check_template(template: str, names: Iterable[str], where: str) -> None:
+def _check_template(template: str, names: Sequence[str], where: str) -> None:
     try:
-        template.format(**dict.fromkeys(names, ""))
-    except (KeyError, IndexError, ValueError, AttributeError):
+        is_plain = all(
+            name is None or (name in names and not spec and conversion is None)
+            for _, name, spec, conversion in string.Formatter().parse(template)
+        )
+    except ValueError:  # braces that do not close
+        is_plain = False
+    if not is_plain:
         expected = " ".join(f"{{{name}}}" for name in names)
-        raise ManifestError(
-            f"{where}: {template!r} cannot be filled; expected some of {expected}"
-        ) from None
+        raise ManifestError(f"{where}: {template!r} cannot be filled; expected some of {expected}")

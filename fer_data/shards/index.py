@@ -23,6 +23,7 @@ PAPERS = (CARD_NAME, PICTURE_NAME, CROISSANT_NAME)
 #: Folder in which `pack` notes unfinished work; a kill in the last moment leaves it to a whole set.
 WORK_DIR = ".pack"
 SPLITS = ("train", "validation", "test")
+_MAX_SIDE = 65_535  # of images; as of pictures
 _MAX_NUMBER = 2**60  # beyond all files, and within what NumPy and TensorFlow count with
 
 
@@ -207,6 +208,8 @@ def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
             stage["settings"], stage["counts"].items()  # a stage that says less is none
         if "human_accuracy" in fields:
             fields["human_accuracy"] = HumanAccuracy(**fields["human_accuracy"])
+        if not all(isinstance(n, int) and 1 <= n <= _MAX_SIDE for n in fields["image_shape"]):
+            raise ValueError(f"images cannot have the shape {fields['image_shape']}")
         fields["shards"] = tuple(shard_from_json(shard) for shard in fields["shards"])
         return ShardIndex(**fields)
     except DamagedShardError:

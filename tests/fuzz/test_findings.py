@@ -69,6 +69,19 @@ def test_a_layout_whose_kind_is_no_word_is_refused(tmp_path: Path) -> None:
         load_manifest(str(manifest))
 
 
+@pytest.mark.parametrize(
+    "label",
+    ["{base[t]}.npy", "{base.real}.npy", "{base:>9999999999}.npy", "{base!r}", "{base", "{}"],
+)
+def test_a_template_of_more_than_names_is_refused(tmp_path: Path, label: str) -> None:
+    manifest = tmp_path / "own.toml"
+    manifest.write_text(
+        f"[[layouts]]\nkind = 'sidecars'\npattern = '(?P<base>.*)[.]jpg'\nlabel = '{label}'\n"
+    )
+    with pytest.raises(ManifestError, match=r"cannot be filled; expected some of \{base\}"):
+        load_manifest(str(manifest))
+
+
 def test_an_index_with_a_place_beyond_all_files_is_refused() -> None:
     text = next(TARGETS["shards"][0]()).decode()
     assert '"header_bytes": 128' in text

@@ -137,6 +137,13 @@ def test_splits_and_samples_are_told() -> None:
         (make_index().to_json()[:-40], "index.json: not a shard index (JSONDecodeError"),
         *(
             (
+                resealed(make_index(image_shape=(48, 48, channels)).to_json()),
+                f"images cannot have the shape (48, 48, {channels})",
+            )
+            for channels in (0, -1, 2**20, 10**30)
+        ),
+        *(
+            (
                 resealed(re.sub(rf'("{name}": )\d+', rf"\g<1>{number}", make_index().to_json())),
                 f"cannot have a size or place of {number}",
             )
