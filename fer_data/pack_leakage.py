@@ -40,6 +40,7 @@ def find_leakage(kept: pa.Table, groups: SampleGroups) -> dict[str, Any]:
     if wrong.any():
         raise LeakageError(_families_apart(kept, groups, wrong, placed))
     leakage = _count(identical, placed, "")
+    leakage["twins"] = _twins(kept["key"], identical, placed)
     for name, codes in groups.codes.items():
         if name != "identical":
             leakage |= _count(codes, placed, "near_" if name == DUPLICATES else f"{name}_")
@@ -69,6 +70,18 @@ def _count(codes: Numbers, placed: Numbers, prefix: str) -> dict[str, Any]:
     numbers = np.bincount(placed[rows], minlength=len(SPLITS))
     samples = {split: int(n) for split, n in zip(SPLITS, numbers, strict=True) if n}
     return {f"{prefix}groups": int(leaking.sum()), f"{prefix}samples": samples}
+
+
+def _twins(keys: pa.ChunkedArray, identical: Numbers, placed: Numbers) -> dict[str, Any]:
+    """By split and other split, the keys of samples of the first that the other has too, sorted."""
+    held = _held(identical, placed, np.ones(len(identical), np.bool_))[identical]
+    twins: dict[str, dict[str, list[str]]] = {}
+    for number, split in enumerate(SPLITS):
+        for other_number, other in enumerate(SPLITS):
+            rows = (placed == number) & ((held >> other_number) & 1 == 1)
+            if number != other_number and rows.any():
+                twins.setdefault(split, {})[other] = sorted(keys.filter(pa.array(rows)).to_pylist())
+    return twins
 
 
 def _pair(kept: pa.Table, codes: Numbers, among: NDArray[np.bool_], placed: Numbers) -> str:

@@ -144,11 +144,10 @@ def evaluate(
     tell = _tell_rounds(on_progress, len(samples), corruptions=corruptions)
     history = read_history(members[0].run_dir) if len(members) == 1 else ()
     with ThreadPoolExecutor(1) as beside:  # the network leaves a part of the processors idle
-        seen = beside.submit(find_twins, shards_dir, index, split, samples, ensemble.splits)
         learning = beside.submit(_draw_learning, history, members[0].bundle.epoch)
         each = ensemble.predict_each(samples.images, next(tell))
     probabilities = mean_probabilities(each)
-    twins = seen.result()
+    twins = find_twins(index, split, samples, ensemble.splits)
     judgement = judge_predictions(
         samples.labels, probabilities, index.class_names, twins, samples.votes
     )

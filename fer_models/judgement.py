@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_data.shards.index import ShardIndex
-from fer_data.shards.reader import Samples, iterate_shards
+from fer_data.shards.samples import Samples
 from fer_models.agreement import Agreement, measure_agreement
 from fer_models.calibration import Calibration, measure_calibration
 from fer_models.intervals import MEASURED, Interval, resample
@@ -97,16 +96,11 @@ def judge_predictions(
 
 
 def find_twins(
-    shards_dir: Path,
-    index: ShardIndex,
-    split: str,
-    samples: Samples,
-    learned: Sequence[str] = ("train",),
+    index: ShardIndex, split: str, samples: Samples, learned: Sequence[str] = ("train",)
 ) -> NDArray[np.bool_]:
     """Which samples were learned from too, pixel by pixel: whoever learned by heart knows.
 
     Args:
-        shards_dir: folder of shards.
         index: of the shards.
         split: of the samples.
         samples: of the split.
@@ -114,19 +108,6 @@ def find_twins(
 
     Returns:
         bool array of shape (num_samples,); none in a split that was learned from itself.
-
-    Raises:
-        DamagedShardError: a shard of these splits is not what the index says.
     """
-    twins = np.zeros(len(samples), np.bool_)
-    if split in learned or not index.leakage.get("groups"):
-        return twins
-    known = {
-        picture.tobytes()
-        for each in learned
-        if each in index.splits
-        for shard in iterate_shards(shards_dir, index, each)
-        for picture in shard.images
-    }
-    twins[:] = [picture.tobytes() in known for picture in samples.images]
-    return twins
+    known = index.twins(split, learned) if split not in learned else frozenset()
+    return np.array([key in known for key in samples.keys.tolist()], np.bool_)

@@ -102,7 +102,7 @@ def make_shards(
         class_weights={"original": weights, "balanced": weights},
         pixel_mean=(0.5,) * shape[2],
         pixel_std=(0.25,) * shape[2],
-        leakage={"groups": 0, "samples": {}},
+        leakage={"groups": 0, "samples": {}, "twins": {}},
         lineage={},
         shards=tuple(shards),
     )

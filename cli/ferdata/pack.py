@@ -131,7 +131,7 @@ def _show(output: Output, report: PackReport, dataset_dir: Path) -> None:
             "shards": str(report.shards_dir),
             "samples": {split: index.num_samples(split) for split in index.splits},
             "bytes": report.num_bytes,
-            "leakage": dict(index.leakage),
+            "leakage": {name: n for name, n in index.leakage.items() if name != "twins"},
         }
     )
 

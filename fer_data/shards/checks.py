@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ class Facts:
         copies: (file, split, key, parent, label) of each augmented sample.
         twice: (file, key) of each sample whose key another one has.
         keys: all keys.
-        images: hash of an original's pixels → split → samples.
+        images: hash of an original's pixels → the split and the key of each that has them.
         sums: of the pixels of the training originals, one a channel.
         squares: sums of their squares, one a channel.
     """
@@ -64,7 +65,7 @@ class Facts:
     copies: list[tuple[str, str, str, str, int]] = field(default_factory=list)
     twice: list[tuple[str, str]] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
-    images: dict[bytes, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    images: dict[bytes, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     sums: list[int] = field(default_factory=list)
     squares: list[int] = field(default_factory=list)
 
@@ -99,7 +100,7 @@ def check_samples(
             facts.copies.append((shard.file, shard.split, key, parent, label))
         else:
             facts.labels[key] = (shard.split, label)
-            facts.images[hashlib.sha256(image).digest()][shard.split] += 1
+            facts.images[hashlib.sha256(image).digest()].append((shard.split, key))
     if shard.split == "train":
         # (n, H, W, C) -> (n*H*W, C)
         flat = images[arrays["parents"] == ""].reshape(-1, images.shape[-1])
@@ -129,14 +130,12 @@ def check_keys(index: ShardIndex, facts: Facts, *, all_read: bool) -> Iterator[P
         yield Problem(file=file, array="parents", what=f"{what} {lines[0]}; {AGAIN}")
 
 
+def _differs(what: str, said: object, found: object) -> Problem:
+    return Problem(file=INDEX_NAME, what=f"{what} says {said}; the shards have {found}; {AGAIN}")
+
+
 def check_totals(index: ShardIndex, facts: Facts) -> Iterator[Problem]:
     """The index's counts, weights, mean and deviation, and what it declares as leakage."""
-
-    def differs(what: str, said: object, found: object) -> Problem:
-        return Problem(
-            file=INDEX_NAME, what=f"{what} says {said}; the shards have {found}; {AGAIN}"
-        )
-
     for split in SPLITS:
         said_counts = index.counts.get(split, {})
         for label, name in enumerate(index.class_names):
@@ -144,7 +143,7 @@ def check_totals(index: ShardIndex, facts: Facts) -> Iterator[Problem]:
             said = said_counts.get(name)
             numbers = [said.original, said.augmented] if said is not None else [0, 0]
             if numbers != found:
-                yield differs(f"counts of {name} in {split} (original, augmented)", numbers, found)
+                yield _differs(f"counts of {name} in {split} (original, augmented)", numbers, found)
     yield from _check_left_out(index, facts)
     names = enumerate(index.class_names)
     train = {
@@ -158,7 +157,7 @@ def check_totals(index: ShardIndex, facts: Facts) -> Iterator[Problem]:
         weights = class_weights(counts) if any(counts.values()) else {}
         said_weights = index.class_weights.get(which, {})
         if any(said_weights.get(n) != w for n, w in weights.items()):
-            yield differs(f"class_weights of {which}", dict(said_weights), weights)
+            yield _differs(f"class_weights of {which}", dict(said_weights), weights)
     num_pixels = sum(numbers[0] for numbers in train.values()) * math.prod(index.image_shape[:2])
     if num_pixels:
         moments = list(zip(facts.sums, facts.squares, strict=True))
@@ -171,13 +170,38 @@ def check_totals(index: ShardIndex, facts: Facts) -> Iterator[Problem]:
             ("pixel_std", index.pixel_std, std),
         ):
             if len(said_values) != len(values) or not np.allclose(said_values, values, rtol=1e-12):
-                yield differs(what, list(said_values), list(values))
-    leaking = [splits for splits in facts.images.values() if len(splits) > 1]
-    held = sum(leaking, Counter[str]())
-    leakage = {"groups": len(leaking), "samples": {s: held[s] for s in SPLITS if s in held}}
-    # what the index says of near pictures cannot be seen in the shards
-    if any(index.leakage.get(name) != found for name, found in leakage.items()):
-        yield differs("leakage (identical images in several splits)", index.leakage, leakage)
+                yield _differs(what, list(said_values), list(values))
+    yield from _check_leakage(index, facts)
+
+
+def _check_leakage(index: ShardIndex, facts: Facts) -> Iterator[Problem]:
+    """What the index says of identical images in several splits, against their pixels.
+
+    What it says of near pictures cannot be seen in the shards.
+    """
+    leaking = [
+        samples for samples in facts.images.values() if len({split for split, _ in samples}) > 1
+    ]
+    held = Counter(split for samples in leaking for split, _ in samples)
+    found = {"groups": len(leaking), "samples": {s: held[s] for s in SPLITS if s in held}}
+    said = {name: index.leakage.get(name) for name in found}
+    if said != found:
+        yield _differs("leakage (identical images in several splits)", said, found)
+    twins: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for samples in leaking:
+        places = {split for split, _ in samples}
+        for split, key in samples:
+            for other in places - {split}:
+                twins[split, other].add(key)
+    for split, other in itertools.permutations(SPLITS, 2):
+        there, told = twins[split, other], index.twins(split, [other])
+        if there != told:
+            yield Problem(
+                file=INDEX_NAME,
+                what=f"leakage says that {len(told)} samples of {split} stand in {other} too; the "
+                f"shards have {len(there)}, and {min(there ^ told)} is told by one of them alone; "
+                f"{AGAIN}",
+            )
 
 
 def _left_out(index: ShardIndex, name: str, split: str = "train") -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,11 @@ class ShardIndex:
         """Samples of the splits, augmented ones included; 0 of one that is absent."""
         return sum(s.num_samples for s in self.shards if s.split in splits)
 
+    def twins(self, split: str, others: Collection[str]) -> frozenset[str]:
+        """Keys of the samples of a split whose very pixels stand in one of others too."""
+        found = self.leakage["twins"].get(split, {})
+        return frozenset(key for other in others for key in found.get(other, ()) if other != split)
+
     def to_json(self) -> str:
         """The text of `index.json`, with its own digest: the same index gives the same text."""
         fields = dataclasses.asdict(self)
@@ -206,6 +211,7 @@ def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
         }
         for stage in fields["lineage"].values():
             stage["settings"], stage["counts"].items()  # a stage that says less is none
+        _check_leakage(fields["leakage"])
         if "human_accuracy" in fields:
             fields["human_accuracy"] = HumanAccuracy(**fields["human_accuracy"])
         if not all(isinstance(n, int) and 1 <= n <= _MAX_SIDE for n in fields["image_shape"]):
@@ -219,6 +225,20 @@ def index_from_json(text: str, where: str = INDEX_NAME) -> ShardIndex:
             f"{where}: not a shard index ({type(error).__name__}: {error}); "
             "run `ferdata pack` again to write it anew"
         ) from error
+
+
+def _check_leakage(said: Mapping[str, Any]) -> None:
+    """Refuses what is no table of leaks: it is asked for by name later.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it is none.
+    """
+    numbers = [said["groups"], *said["samples"].values()]
+    keys = [key for others in said["twins"].values() for keys in others.values() for key in keys]
+    if not all(isinstance(number, int) for number in numbers):
+        raise ValueError(f"leakage cannot be of {numbers} groups and samples")
+    if not all(isinstance(key, str) for key in keys):
+        raise ValueError("leakage has twins whose keys are no text")
 
 
 def shard_from_json(fields: dict[str, Any]) -> ShardEntry:

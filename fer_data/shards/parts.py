@@ -63,7 +63,7 @@ def write_train_part(folder: Path, index: ShardIndex, samples: Samples) -> Shard
             "original": class_weights({name: each.before for name, each in counts.items()}),
             "balanced": class_weights({name: each.total for name, each in counts.items()}),
         },
-        leakage={"groups": 0, "samples": {}},
+        leakage={"groups": 0, "samples": {}, "twins": {}},
         shards=tuple(shards),
         container="npz",
     )

@@ -3,13 +3,12 @@
     python tests/benchmarks/bench_evaluate.py
 
 Networks from 16 million to 218 million multiplications a picture, on 7,178 made pictures of 48x48,
-as many as FER2013's test splits hold, with 28,709 training samples beside them that are searched
-for twins.
+as many as FER2013's test splits hold, with 28,709 training samples beside them.
 The bare pass is `keras.Model.predict` on the pictures in memory, of a network that is loaded and
 has predicted before: as people type it, in Keras' batches of 32, and in the larger batches that
 ferkit takes, which are quicker. The third way loads the network first, as every command must, and
 Keras makes its graph anew. The whole is `evaluate`: reading the shards, loading the network,
-predicting, twins, every figure with its intervals, the charts, the pictures with their attention
+predicting, every figure with its intervals, the charts, the pictures with their attention
 maps, and all files. All take turns; medians of the rounds, in seconds of the clock and of all
 processors.
 """
@@ -51,7 +50,9 @@ def main() -> None:
         judged = made(NUM_JUDGED, "test")
         splits = {"train": made(NUM_SAMPLES, "train"), "test": judged}
         index = make_shards(folder / "shards", splits, shard_samples=SHARD_SAMPLES)
-        index = dataclasses.replace(index, leakage={"groups": 1, "samples": {"test": 1}})
+        twins = {"test": {"train": ["noise/test/00000.png"]}}
+        leakage = {"groups": 1, "samples": {"test": 1}, "twins": twins}
+        index = dataclasses.replace(index, leakage=leakage)
         (folder / "shards" / INDEX_NAME).write_text(index.to_json(), encoding="utf-8")
         print(f"{NUM_JUDGED:,} samples of 48x48x1; {machine()}; medians of the rounds")
         for model, rounds in ROUNDS.items():

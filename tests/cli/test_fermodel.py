@@ -72,7 +72,7 @@ def write_shards(folder: Path) -> None:
         class_weights={"original": weights, "balanced": weights},
         pixel_mean=(0.4,),
         pixel_std=(0.25,),
-        leakage={"groups": 0, "samples": {}},
+        leakage={"groups": 0, "samples": {}, "twins": {}},
         lineage={},
         shards=tuple(entries),
     )

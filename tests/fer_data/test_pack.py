@@ -144,7 +144,7 @@ def test_index_says_what_is_in_the_shards(balanced: Dataset, tmp_path: Path) -> 
     assert list(index.lineage) == ["ingest", "split", "balance", "pack"]
     for stage in ("ingest", "split", "balance"):
         assert index.lineage[stage]["fingerprint"] == done.fingerprint(stage)
-    assert index.leakage == {"groups": 0, "samples": {}}
+    assert index.leakage == {"groups": 0, "samples": {}, "twins": {}}
     assert str(tmp_path) not in index.to_json()
     assert done.is_done("pack")
     assert [shard.split for shard in index.shards] == sorted(
@@ -426,7 +426,13 @@ def test_leaks_of_official_splits_are_counted(make_dataset: MakeDataset, tmp_pat
     ]
     dataset = make_dataset(COUNTS, same=pairs, official=True)
     _, report = pack(dataset, tmp_path / "shards", SMALL, workers=1)
-    expected = {"groups": 2, "samples": {"train": 3, "validation": 1, "test": 1}}
+    twins = {
+        "train": {"validation": [pairs[0][0], pairs[1][1]], "test": [pairs[2][0]]},
+        "validation": {"train": [pairs[0][1]]},
+        "test": {"train": [pairs[2][1]]},
+    }
+    samples = {"train": 3, "validation": 1, "test": 1}
+    expected = {"groups": 2, "samples": samples, "twins": twins}
     assert report.index.leakage == expected
     assert verify_shards(tmp_path / "shards").problems == ()
     table = dataset.table("split")
@@ -468,7 +474,7 @@ def test_a_family_that_a_hand_put_into_two_splits_is_refused(
     dataset = grouped(make_dataset(COUNTS), family, ("src/train/disgust/001é.png",))
     _, report = pack(dataset, tmp_path / "before", SMALL, workers=1)
     assert report.index.leakage == {
-        "groups": 0, "samples": {}, "near_groups": 0, "near_samples": {},
+        "groups": 0, "samples": {}, "twins": {}, "near_groups": 0, "near_samples": {},
     }  # fmt: skip
     edit_split(dataset, family[1], "test")
     with pytest.raises(
@@ -503,7 +509,7 @@ def test_near_leaks_of_official_splits_are_counted(
     dataset = grouped(make_dataset(COUNTS, official=True, subjects=subjects), family)
     _, report = pack(dataset, tmp_path / "shards", SMALL, workers=1)
     assert report.index.leakage == {
-        "groups": 0, "samples": {},
+        "groups": 0, "samples": {}, "twins": {},
         "near_groups": 1, "near_samples": {"train": 2, "test": 1},
         "subject_groups": 1, "subject_samples": {"train": 1, "validation": 1},
     }  # fmt: skip

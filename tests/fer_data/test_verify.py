@@ -209,9 +209,24 @@ def test_an_image_in_two_splits_is_found_unless_declared(shards: Path) -> None:
         return {"images": images}
 
     rewrite(shards, VALIDATION, leak)
-    (found,) = problems(shards)
-    assert found.startswith("index.json: leakage (identical images in several splits) says")
-    edit_index(shards, leakage={"groups": 1, "samples": {"train": 1, "validation": 1}})
+    counts, *missing = problems(shards)
+    assert counts.startswith("index.json: leakage (identical images in several splits) says")
+    assert len(missing) == 2
+    leakage = {"groups": 1, "samples": {"train": 1, "validation": 1}, "twins": {}}
+    edit_index(shards, leakage=leakage)
+    assert problems(shards) == missing
+    with np.load(shards / VALIDATION, allow_pickle=False) as npz:
+        keys = [str(train["keys"][first(train, augmented=False)]), str(npz["keys"][0])]
+    assert missing == [
+        f"index.json: leakage says that 0 samples of {split} stand in {other} too; the shards have "
+        f"1, and {key} is told by one of them alone; run `ferdata pack` again"
+        for split, other, key in (
+            ("train", "validation", keys[0]),
+            ("validation", "train", keys[1]),
+        )
+    ]
+    twins = {"train": {"validation": keys[:1]}, "validation": {"train": keys[1:]}}
+    edit_index(shards, leakage=leakage | {"twins": twins})
     assert problems(shards) == []
 
 
@@ -242,7 +257,10 @@ def test_a_wrong_place_in_the_index_is_found(
         ({"pixel_mean": ()}, "pixel_mean says []"),
         ({"class_weights": {"original": {}, "balanced": {}}}, "class_weights of original says {}"),
         ({"counts": {}}, "counts of anger in train (original, augmented) says [0, 0]"),
-        ({"leakage": {"groups": 3, "samples": {}}}, "leakage (identical images in several"),
+        (
+            {"leakage": {"groups": 3, "samples": {}, "twins": {}}},
+            "leakage (identical images in several",
+        ),
     ],
 )
 def test_wrong_numbers_in_the_index_are_found(

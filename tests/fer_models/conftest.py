@@ -98,7 +98,7 @@ def write_shards(
         },
         pixel_mean=(0.4,) * image_shape[2],
         pixel_std=(0.3,) * image_shape[2],
-        leakage={"groups": 0, "samples": {}},
+        leakage={"groups": 0, "samples": {}, "twins": {}},
         lineage={
             "ingest": {
                 "settings": {"size": image_shape[0], "color": "gray", "equalize": "none"},

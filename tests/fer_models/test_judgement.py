@@ -43,24 +43,31 @@ def test_without_others_or_twins_nothing_is_said_of_them(all_twins):
     assert found.num_twins == 10 * all_twins
 
 
-def test_twins_are_found_by_their_pixels(tmp_path):
-    rng = np.random.default_rng(2)
-    pictures = rng.integers(0, 256, (30, 6, 6, 1), dtype=np.uint8)
-    pictures[[25, 28]] = pictures[[3, 0]]  # in the last ten, of the first twenty
+def test_twins_are_those_that_the_index_names_of_the_splits_learned_from(tmp_path):
     names = [f"set/{number}.png" for number in range(30)]
     labels = [number % len(NAMES) for number in range(30)]
-    train = make_samples(pictures[:20], labels[:20], names[:20])
-    held = make_samples(pictures[20:], labels[20:], names[20:])
-    index = make_shards(tmp_path, {"train": train, "validation": held}, shard_samples=7)
-    leaking = dataclasses.replace(index, leakage={"groups": 2, "samples": {}})
-    found = find_twins(tmp_path, leaking, "validation", held)
-    assert np.flatnonzero(found).tolist() == [5, 8]
-    assert not find_twins(tmp_path, leaking, "train", train).any()
-    both = ("train", "validation")
-    assert not find_twins(tmp_path, leaking, "validation", held, both).any()
-    test = make_samples(pictures[[24, 3, 29]], [0, 1, 2], ["a", "b", "c"])
-    assert find_twins(tmp_path, leaking, "test", test).tolist() == [False, True, False]
-    assert find_twins(tmp_path, leaking, "test", test, both).all()
+    pictures = np.random.default_rng(2).integers(0, 256, (30, 6, 6, 1), dtype=np.uint8)
+    parts = {"train": slice(0, 10), "validation": slice(10, 20), "test": slice(20, 30)}
+    splits = {
+        split: make_samples(pictures[rows], labels[rows], names[rows])
+        for split, rows in parts.items()
+    }
+    index = make_shards(tmp_path, splits, shard_samples=7)
+    keys = {split: samples.keys.tolist() for split, samples in splits.items()}
+    twins = {
+        "train": {"test": [keys["train"][0]], "validation": [keys["train"][1]]},
+        "validation": {"train": [keys["validation"][5]]},
+        "test": {"train": [keys["test"][3]], "validation": [keys["test"][8]]},
+    }
+    index = dataclasses.replace(index, leakage=index.leakage | {"twins": twins})
+
+    def rows(split, *learned):
+        return np.flatnonzero(find_twins(index, split, splits[split], *learned)).tolist()
+
+    assert rows("validation") == [5]
+    assert rows("test") == [3]
+    assert rows("test", ("train", "validation")) == [3, 8]
+    assert rows("validation", ("train", "validation")) == rows("train") == []
 
 
 @pytest.mark.slow

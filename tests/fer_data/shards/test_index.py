@@ -57,7 +57,7 @@ def make_index(**fields: object) -> ShardIndex:
         "class_weights": {"original": {"anger": 1 / 3}, "balanced": {"anger": 0.1}},
         "pixel_mean": (0.1 + 0.2,),
         "pixel_std": (1 / 7,),
-        "leakage": {"groups": 0, "samples": {}},
+        "leakage": {"groups": 0, "samples": {}, "twins": {}},
         "lineage": {"ingest": {"settings": {"size": 48}, "counts": {}, "fingerprint": "00"}},
         "shards": shards,
     }
@@ -135,6 +135,23 @@ def test_splits_and_samples_are_told() -> None:
             "index.json: not a shard index (TypeError",
         ),
         (make_index().to_json()[:-40], "index.json: not a shard index (JSONDecodeError"),
+        *(
+            (
+                resealed(make_index(leakage=leakage).to_json()),
+                f"index.json: not a shard index ({message}",
+            )
+            for leakage, message in (
+                ([], "TypeError"),
+                ({"groups": 0, "samples": {}}, "KeyError: 'twins'"),
+                ({"groups": "1", "samples": {}, "twins": {}}, "ValueError: leakage cannot be of"),
+                ({"groups": 1, "samples": {"test": []}, "twins": {}}, "ValueError: leakage cannot"),
+                ({"groups": 1, "samples": {}, "twins": {"test": ["a"]}}, "AttributeError"),
+                (
+                    {"groups": 1, "samples": {}, "twins": {"test": {"train": [7]}}},
+                    "ValueError: leakage has twins whose keys are no text",
+                ),
+            )
+        ),
         *(
             (
                 resealed(make_index(image_shape=(48, 48, channels)).to_json()),
