@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +25,12 @@ from fer_models.evaluation_notes import choose_split, say_people, say_twins, war
 from fer_models.files import write_json
 from fer_models.groups import Grouping, find_values, group_samples, read_attributes
 from fer_models.judgement import Judgement, find_twins, judge_predictions
+from fer_models.learning_curves import CURVES, are_drawn, draw_learning
 from fer_models.metrics import measure
 from fer_models.predict import OnProgress
 from fer_models.report.figures import (
     draw_calibration,
     draw_confusion,
-    draw_curves,
     draw_damages,
     draw_groups,
     draw_ranking,
@@ -38,8 +38,8 @@ from fer_models.report.figures import (
 )
 from fer_models.report.gallery import choose_pictures
 from fer_models.report.latex import classes_latex
-from fer_models.report.page import ReportContent, render_report
-from fer_models.run import HistoryRow, read_history
+from fer_models.report.page import ReportContent, page_template, render_report
+from fer_models.run import read_history
 from fer_models.views import describe_tta, mean_probabilities, name_judged
 
 #: All figures that may be written; other files in the folder are left alone.
@@ -138,13 +138,20 @@ def evaluate(
     members[0].bundle.check_shards(shards_dir, index)
     ensemble.check_out_dir(out_dir)
     notes = [split_note, *describe_tta(tta), *warn(index, shards_dir, members, split)]
-    samples = read_split(shards_dir, index, split)
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(read_split, shards_dir, index, split)
+        for member in members:
+            member.predictor.prepare()
+        samples = reading.result()
     table = read_attributes(attributes, samples.keys) if attributes is not None else {}
     values = find_values(by, samples, table)
     tell = _tell_rounds(on_progress, len(samples), corruptions=corruptions)
     history = read_history(members[0].run_dir) if len(members) == 1 else ()
+    has_curves = out_dir is None and are_drawn(members[0].run_dir)
     with ThreadPoolExecutor(1) as beside:  # the network leaves a part of the processors idle
-        learning = beside.submit(_draw_learning, history, members[0].bundle.epoch)
+        beside.submit(page_template)
+        drawing = () if has_curves else history
+        learning = beside.submit(draw_learning, drawing, members[0].bundle.epoch)
         each = ensemble.predict_each(samples.images, next(tell))
     probabilities = mean_probabilities(each)
     twins = find_twins(index, split, samples, ensemble.splits)
@@ -189,23 +196,11 @@ def evaluate(
     if latex:
         caption = f"{ensemble.title} on {index.name}, {name_judged(f'{split} split', tta)}"
         files[run_dir / "classes.tex"] = classes_latex(judgement.metrics, caption).encode()
-    figures = {
-        "confusion": draw_confusion(judgement.metrics),
-        "calibration": draw_calibration(judgement.calibration),
-    }
-    if judgement.curves:
-        figures["ranking"] = draw_ranking(judgement.curves)
-    if damages:
-        figures["corruptions"] = draw_damages(damages, judgement.metrics)
-    if groupings:
-        figures["groups"] = draw_groups(groupings, judgement.metrics.accuracy)
-    drawn = {name: to_png_and_svg(figure) for name, figure in figures.items()}
-    for name, both in (drawn | learning.result()).items():
-        for end, data in zip(("png", "svg"), both, strict=True):
-            files[run_dir / "figures" / f"{name}.{end}"] = data
+    drawn = _draw_figures(judgement, damages, groupings) | learning.result()
+    files |= {run_dir / name: data for name, data in drawn.items()}
     for path, data in files.items():
         write_file(path, data)
-    _remove_stale(run_dir, files)
+    _remove_stale(run_dir, {*files, *(run_dir / name for name in CURVES if has_curves)})
     people = index.human_accuracy
     found = judgement.to_json() | {
         "tta": tta,
@@ -229,10 +224,25 @@ def evaluate(
     )
 
 
-def _draw_learning(
-    history: Sequence[HistoryRow], best_epoch: int
-) -> dict[str, tuple[bytes, bytes]]:
-    return {"curves": to_png_and_svg(draw_curves(history, best_epoch))} if history else {}
+def _draw_figures(
+    judgement: Judgement, damages: Sequence[Damage], groupings: Sequence[Grouping]
+) -> dict[Path, bytes]:
+    """The figures as PNG and SVG, by their place in a run."""
+    figures = {
+        "confusion": draw_confusion(judgement.metrics),
+        "calibration": draw_calibration(judgement.calibration),
+    }
+    if judgement.curves:
+        figures["ranking"] = draw_ranking(judgement.curves)
+    if damages:
+        figures["corruptions"] = draw_damages(damages, judgement.metrics)
+    if groupings:
+        figures["groups"] = draw_groups(groupings, judgement.metrics.accuracy)
+    return {
+        Path("figures", f"{name}.{end}"): data
+        for name, figure in figures.items()
+        for end, data in zip(("png", "svg"), to_png_and_svg(figure), strict=True)
+    }
 
 
 def _tell_rounds(
@@ -257,19 +267,23 @@ def _predictions_csv(
     samples: Samples, probabilities: NDArray[np.float32], index: ShardIndex
 ) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="")
     writer.writerow(["key", "true", "predicted", *(f"p_{name}" for name in index.class_names)])
-    for key, label, row in zip(samples.keys, samples.labels, probabilities, strict=True):
-        names = (index.class_names[label], index.class_names[int(row.argmax())])
-        writer.writerow([str(key), *names, *(f"{value:.6f}" for value in row)])
-    return text.getvalue()
+    numbers = ",%.6f" * len(index.class_names)  # all of a row in one go: they need no quotes
+    labels, predicted = samples.labels.tolist(), probabilities.argmax(axis=1).tolist()
+    columns = (samples.keys.tolist(), labels, predicted, probabilities.tolist())
+    for key, label, guess, row in zip(*columns, strict=True):
+        text.write("\n")
+        writer.writerow([key, index.class_names[label], index.class_names[guess]])
+        text.write(numbers % tuple(row))
+    return text.getvalue() + "\n"
 
 
-def _remove_stale(run_dir: Path, written: Mapping[Path, bytes]) -> None:
+def _remove_stale(run_dir: Path, kept: Collection[Path]) -> None:
     """Takes away what an earlier call wrote and this one did not: it is of other figures."""
     owned = [run_dir / "figures" / f"{name}.{end}" for name in _FIGURES for end in ("png", "svg")]
     for path in (*owned, run_dir / "classes.tex"):
-        if path not in written:
+        if path not in kept:
             path.unlink(missing_ok=True)
 
 

@@ -20,11 +20,11 @@ Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 def compile_forward(network: Any, batch_size: int) -> Forward:
     """What gives the probabilities of images, the same as `network.predict` gives.
 
-    Under TensorFlow the step of `predict` becomes one graph for batches of any size, traced at the
-    first call: `predict` traces one more for the last, smaller batch, and puts a pipeline before it
-    that takes a tenth of a second to begin and has threads beside those of the network. Two batches
-    are on their way at a time: the steps of one that keep few processors busy leave them to the
-    other. Max-pooling comes before a normalization where it may, as `pool_first` has it. With other
+    Under TensorFlow the step of `predict` becomes one graph for batches of any size, traced here:
+    `predict` traces one more for the last, smaller batch, and puts a pipeline before it that takes
+    a tenth of a second to begin and has threads beside those of the network. Two batches are on
+    their way at a time: the steps of one that keep few processors busy leave them to the other.
+    Max-pooling comes before a normalization where it may, as `pool_first` has it. With other
     backends it is Keras' own `predict`, or `predict_on_batch` for few images.
 
     Args:
@@ -53,6 +53,7 @@ def _tensorflow_forward(network: Any, batch_size: int) -> Forward:
         autograph=False,  # as in `predict`
         jit_compile=network.jit_compile,
     )
+    step.get_concrete_function()  # traces it
 
     def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         with ThreadPoolExecutor(_NUM_STREAMS) as pool:

@@ -206,6 +206,11 @@ class Predictor:
             confidence=cut.face.confidence if cut.face is not None else None,
         )
 
+    def prepare(self) -> None:
+        """Does now what the first predictions would have to wait for."""
+        if self.bundle.kind == "keras":
+            _ = self._forward
+
     def predict(
         self, images: NDArray[np.uint8], on_progress: OnProgress | None = None
     ) -> NDArray[np.float32]:

@@ -8,7 +8,8 @@ runs/cnn4-001/
   checkpoints/      last.npz and best.npz
   bundle/           what `predict` needs
   metrics.json      how good it is, a split
-  predictions.csv   report.html   figures/      written by `evaluate`
+  figures/          curves.png and curves.svg: how it learned; more by `evaluate`
+  predictions.csv   report.html      written by `evaluate`
 ```
 """
 
@@ -32,6 +33,7 @@ from fer_models.settings import TrainSettings, changed_settings, settings_from_j
 from fer_models.settings_file import read_settings, settings_toml
 
 SETTINGS_NAME = "settings.toml"
+HISTORY_NAME = "history.csv"
 _MADE = (
     "index_sha256", "class_weights", "precision", "ferkit_version", "backend", "model_sha256",
     "distill_sha256",
@@ -235,7 +237,7 @@ def write_history(run_dir: Path, history: Sequence[HistoryRow]) -> None:
                 for n, v in dataclasses.asdict(row).items()
             }
         )
-    write_text(run_dir / "history.csv", text.getvalue())
+    write_text(run_dir / HISTORY_NAME, text.getvalue())
 
 
 def read_history(run_dir: Path) -> tuple[HistoryRow, ...]:
@@ -244,7 +246,7 @@ def read_history(run_dir: Path) -> tuple[HistoryRow, ...]:
     Raises:
         DamagedRunError: `history.csv` cannot be read.
     """
-    path = run_dir / "history.csv"
+    path = run_dir / HISTORY_NAME
     if not path.exists():
         return ()
     try:

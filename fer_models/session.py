@@ -31,6 +31,7 @@ from fer_models.history_rules import best_epoch, plateau_factor
 from fer_models.image_growth import GrowingSide, side_of_epoch
 from fer_models.interrupts import interrupts
 from fer_models.judging import judge
+from fer_models.learning_curves import write_learning
 from fer_models.metrics import Metrics
 from fer_models.optimizers import PlannedRate, averaged_weights
 from fer_models.plan import TrainPlan
@@ -245,13 +246,15 @@ class TrainingRun:
         return judge(network, stream, self._plan)
 
     def _finish(self, stopped: str) -> TrainReport:
-        """Writes the bundle of the best epoch, in float32 whatever it was trained in."""
+        """Writes curves and the bundle of the best epoch, in float32 whatever it learned in."""
         best = read_checkpoint(self._best_path)
         validation = None
         if best is not None:
             validation = self._write_bundle(best.weights, best.epoch)
         elif stopped == "built":
             self._write_bundle(self._network.get_weights(), 0)
+        if best is not None:
+            write_learning(self._dir, best.epoch)
         return TrainReport(
             run_dir=self._dir,
             stopped=stopped,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from fer_data.shards.index import HumanAccuracy, ShardIndex
 from fer_data.version import ferkit_version
@@ -76,15 +77,21 @@ class ReportContent:
         return self.members[0].member.record
 
 
-def render_report(content: ReportContent) -> str:
-    """The page, as UTF-8 HTML; every name and key in it is escaped."""
+@functools.cache
+def page_template() -> Template:
+    """The page before anything is filled in; made once, which takes longer than filling it in."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {"percent": _percent, "value": describe_value}
     text = resources.files("fer_models.report").joinpath("report.html.jinja").read_text("utf-8")
+    return environment.from_string(text)
+
+
+def render_report(content: ReportContent) -> str:
+    """The page, as UTF-8 HTML; every name and key in it is escaped."""
     names = content.index.class_names
     judgement = content.judgement
     metrics = judgement.metrics
-    return environment.from_string(text).render(
+    return page_template().render(
         content=content,
         model=content.title,
         metrics=metrics,

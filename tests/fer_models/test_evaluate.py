@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from html.parser import HTMLParser
 
@@ -81,10 +82,13 @@ def test_evaluate_writes_all_it_promises(trained):
         "report.html",
         *(
             f"figures/{name}.{kind}"
-            for name in ("calibration", "confusion", "curves", "ranking")
+            for name in ("calibration", "confusion", "ranking")
             for kind in ("png", "svg")
         ),
     }
+    assert {path.stem for path in (run / "figures").iterdir()} == {
+        "calibration", "confusion", "curves", "ranking",
+    }  # fmt: skip
     for path in report.written:
         assert path.stat().st_size > 100
     for path in (run / "figures").iterdir():
@@ -101,6 +105,23 @@ def test_evaluate_writes_all_it_promises(trained):
     right = np.mean([row["true"] == row["predicted"] for row in rows])
     assert metrics["test"]["accuracy"] == pytest.approx(right)
     assert set(rows[0]) == {"key", "true", "predicted", *(f"p_{name}" for name in NAMES)}
+
+
+def test_curves_are_drawn_where_those_of_the_training_are_missing_or_older(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    curves = [run / "figures" / f"curves.{end}" for end in ("png", "svg")]
+    as_trained = [path.read_bytes() for path in curves]
+    assert not set(curves) & set(evaluate(run).written)
+    curves[0].unlink()
+    assert set(curves) < set(evaluate(run).written)
+    assert [path.read_bytes() for path in curves] == as_trained
+    curves[1].write_text("of an epoch before")
+    os.utime(curves[1], (1, 1))
+    assert set(curves) < set(evaluate(run).written)
+    assert [path.read_bytes() for path in curves] == as_trained
+    evaluate(run, out_dir=tmp_path / "other")
+    assert (tmp_path / "other" / "figures" / "curves.svg").read_bytes() == as_trained[1]
 
 
 def test_groups_are_judged_and_shown(trained, tmp_path):
@@ -145,7 +166,11 @@ def test_figures_of_an_earlier_call_do_not_stay(trained):
     own.write_bytes(b"mine")
     report = evaluate(run)
     names = {path.name for path in report.written if path.parent.name == "figures"}
-    assert {path.name for path in (run / "figures").iterdir()} == names | {"mine.png"}
+    assert {path.name for path in (run / "figures").iterdir()} == names | {
+        "mine.png",
+        "curves.png",
+        "curves.svg",
+    }
     assert not (run / "classes.tex").exists()
     own.unlink()
 

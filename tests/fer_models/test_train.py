@@ -86,7 +86,9 @@ def test_a_run_folder_holds_all_there_is_to_know(shards_dir, tmp_path):
         "checkpoints",
         "bundle",
         "tensorboard",
+        "figures",
     }
+    assert {path.name for path in (run / "figures").iterdir()} == {"curves.png", "curves.svg"}
     assert read_record(run).settings == settings
     assert read_record(run).shards_dir == shards_dir.resolve()
     history = read_history(run)
@@ -251,8 +253,12 @@ def test_ctrl_c_keeps_the_finished_epochs_and_a_bundle(shards_dir, tmp_path):
     report = train.train(shards_dir, tmp_path / "run", choose(epochs=2), on_event)
     assert (report.stopped, len(report.history), report.best_epoch) == ("interrupted", 1, 1)
     assert (tmp_path / "run" / "bundle" / "bundle.json").exists()
+    curves = tmp_path / "run" / "figures" / "curves.svg"
+    assert "best: 1" in curves.read_text(encoding="utf-8")
+    one_epoch = curves.read_bytes()
     again = train.train(shards_dir, tmp_path / "run", choose(epochs=2), resume=True)
     assert again.stopped == "finished"
+    assert curves.read_bytes() != one_epoch
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_reason(shards_dir, tmp_path):
