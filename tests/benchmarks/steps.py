@@ -70,7 +70,7 @@ def judge(folder: Path, steps: Mapping[str, str], num_seeds: int, votes_path: Pa
     index = read_index(shards)
     names = index.class_names
     samples = read_split(shards, index, "validation")
-    has_twin = find_twins(shards, index, "validation", samples)
+    has_twin = find_twins(index, "validation", samples)
     predicted = [
         [
             Predictor.load(folder / run_place(step, seed)).predict(samples.images).argmax(axis=1)
