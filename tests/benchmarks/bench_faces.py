@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -228,11 +229,13 @@ def fitted(pixels: Pixels) -> Pixels:
     return square
 
 
-def read_fer2013(path: Path, number: int) -> list[Pixels]:
+def read_fer2013(path: Path | None, number: int) -> list[Pixels]:
+    assert path is not None
     with zipfile.ZipFile(path) as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".png"))
         files = [archive.read(name) for name in random.Random(7).sample(names, number)]
-    return [as_rgb(cv2.imdecode(np.frombuffer(f, np.uint8), 0)) for f in files]
+    decoded: list[Any] = [cv2.imdecode(np.frombuffer(file, np.uint8), 0) for file in files]
+    return [as_rgb(each) for each in decoded]
 
 
 def turn(pixels: Pixels, roll: float, middle: Point) -> tuple[Pixels, NDArray[np.float64]]:

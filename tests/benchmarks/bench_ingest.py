@@ -23,6 +23,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -107,7 +108,8 @@ def notebook_loop(paths: Sequence[Path], image: ImageSettings) -> np.ndarray:
     code = cv2.COLOR_BGR2GRAY if image.color == "gray" else cv2.COLOR_BGR2RGB
     images = []
     for path in paths:
-        pixels = cv2.cvtColor(cv2.imread(str(path)), code)
+        read: Any = cv2.imread(str(path))
+        pixels = cv2.cvtColor(read, code)
         images.append(cv2.resize(pixels, (image.size, image.size)) / 255.0)
     return np.array(images)
 

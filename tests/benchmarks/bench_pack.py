@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -145,7 +146,7 @@ def vars_of(path: Path) -> dict[str, np.ndarray]:
         return dict(npz)
 
 
-def savez(arrays: dict[str, np.ndarray]) -> bytes:
+def savez(arrays: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()

@@ -104,7 +104,9 @@ def compare_access(samples: Samples, folder: Path) -> None:
     def total(number: int, picker: Callable[[int], NDArray[np.uint8]]) -> int:
         return sum(int(picker(int(row)).sum()) for row in rows[number])
 
-    ways = {way: partial(total, *found) for way, found in pickers.items()}
+    ways: dict[str, Callable[[], int]] = {
+        way: partial(total, *found) for way, found in pickers.items()
+    }
     sums = {number: int(samples.images[rows[number]].sum()) for number in rows}
     seconds = measure(ways, {way: sums[number] for way, (number, _) in pickers.items()})
     print(f"{'single pictures, in any order':44}{'pictures/s':>11}")

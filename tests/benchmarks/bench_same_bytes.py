@@ -95,7 +95,7 @@ def write_pictures(folder: Path) -> None:
 def digests(folder: Path, weights: Path | None) -> dict[str, str]:
     files = {s: [p.read_bytes() for p in sorted(folder.glob(f"*.{s}"))] for s in ("png", "jpg")}
     files["webp"] = [path.read_bytes() for path in sorted(folder.glob("*.webp"))]
-    pictures = [cv2.imdecode(np.frombuffer(data, np.uint8), 1) for data in files["png"]]
+    pictures: list[Any] = [cv2.imdecode(np.frombuffer(data, np.uint8), 1) for data in files["png"]]
     notes = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     faces = [Face(box=tuple(box), landmarks=tuple(map(tuple, points))) for box, points in notes]
     steps: dict[str, Callable[[], Any]] = {}
@@ -113,7 +113,9 @@ def digests(folder: Path, weights: Path | None) -> dict[str, str]:
     if weights is not None:
         steps["YuNet and alignment"] = partial(find_all, files["png"][:FEW], weights)
         steps["* YuNet's own numbers, unrounded"] = partial(raw_numbers, pictures[:FEW], weights)
-    copies = np.stack([cv2.resize(p, (48, 48), interpolation=cv2.INTER_AREA) for p in pictures])
+    copies: Any = np.stack(
+        [cv2.resize(p, (48, 48), interpolation=cv2.INTER_AREA) for p in pictures]
+    )
     for name, operation in OPERATIONS.items():
         changed = partial(augment_images, copies, [operation], range(len(copies)))
         steps[f"Augmentor: {name}"] = changed

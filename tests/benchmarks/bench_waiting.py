@@ -124,7 +124,7 @@ def cnn4(index: ShardIndex) -> Any:
 def one_weight(index: ShardIndex) -> Any:
     """A network that costs nothing: one pixel times one weight."""
 
-    class OnePixel(keras.Layer):  # type: ignore[misc]  # keras has no types
+    class OnePixel(keras.Layer):
         def build(self, shape: Any) -> None:
             self.factor = self.add_weight(shape=(1,))
 

@@ -30,8 +30,8 @@ def training_samples(source: Path | None, work_dir: Path) -> Samples:
     if source is None:
         images = rng.normal(128, 50, (NUM_SAMPLES, 48, 48, 1)).clip(0, 255).astype(np.uint8)
         labels = rng.integers(0, len(NAMES), NUM_SAMPLES)
-        keys = [f"noise/train/{number:05d}.png" for number in range(NUM_SAMPLES)]
-        return make_samples(images, labels.tolist(), keys)
+        names = [f"noise/train/{number:05d}.png" for number in range(NUM_SAMPLES)]
+        return make_samples(images, labels.tolist(), names)
     dataset, _ = ingest(source, work_dir / "dataset", IngestSettings())
     table = dataset.samples()
     images = np.concatenate([dataset.pixels(block) for block in range(dataset.num_blocks)])
