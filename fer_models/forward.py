@@ -110,7 +110,8 @@ def pool_first(layers: Sequence[Any]) -> list[Any]:
         is_pair = isinstance(norm, keras.layers.BatchNormalization) and isinstance(
             pool, keras.layers.MaxPooling2D
         )
-        if is_pair and (not norm.scale or bool((np.asarray(norm.gamma) >= 0).all())):
+        by_channel = is_pair and norm.axis in (-1, 3) and pool.data_format == "channels_last"
+        if by_channel and (not norm.scale or bool((np.asarray(norm.gamma) >= 0).all())):
             order[at : at + 2] = [pool, norm]
     return order
 

@@ -92,6 +92,15 @@ def test_pooling_comes_first_where_no_channel_is_turned_over():
     assert names == ["conv1", "pool1", "norm1", "conv2", "norm2", "pool2"]
 
 
+def test_what_is_normalized_by_rows_is_not_pooled_first():
+    import keras
+
+    pixels = keras.Input((8, 8, 3))
+    norm = keras.layers.BatchNormalization(axis=1)
+    layers = keras.Model(pixels, keras.layers.MaxPooling2D(2)(norm(pixels))).layers[1:]
+    assert pool_first(layers) == layers
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_network_with_a_way_around_a_layer_is_left_as_it_is(shared):
     """What stands in a row in the list of layers need not be in a row in the network."""
